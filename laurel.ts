@@ -1,0 +1,2 @@
+// The command line: the one file that knows the gateway and the subgraphs.
+console.log('laurel');
