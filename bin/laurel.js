@@ -12,7 +12,9 @@ if (!existsSync(at('dist/laurel.js'))) {
     console.error('Laurel is not built and its compiler is not installed. Run `npm ci && npm run build`.');
     process.exit(1);
   }
-  const built = spawnSync(process.execPath, [compiler, '-p', at('tsconfig.build.json')], { stdio: 'inherit' });
+  const built = spawnSync(process.execPath, [compiler, '-p', at('tsconfig.build.json')], {
+    stdio: 'inherit',
+  });
   if (built.status !== 0) process.exit(1);
 }
 

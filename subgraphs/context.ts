@@ -1,0 +1,25 @@
+import type { Sql } from './db.ts';
+import type { CursorSeal, LogTail } from './log.ts';
+import type { Principal } from './principal.ts';
+
+// What a resolver gets. One Context per call to a subgraph; its loaders live and die with it.
+
+/** What lives as long as the process. */
+export interface Resources {
+  sql: Sql;
+  tail: LogTail;
+  cursors: CursorSeal;
+  /** The clock; the only fake that tests use. */
+  now(): Date;
+}
+
+export interface Context extends Resources {
+  principal: Principal;
+}
+
+export function contextFor(resources: Resources, principal: Principal): Context {
+  return { ...resources, principal };
+}
+
+/** The real clock. */
+export const systemClock = (): Date => new Date();

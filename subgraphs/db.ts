@@ -1,0 +1,117 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Postgrator from 'postgrator';
+import postgres from 'postgres';
+
+// The one PostgreSQL behind everything: connecting, transactions, migrations. SQL itself stands in the feature
+// that needs it.
+
+/** A pool, or a transaction of it: tagged templates either way. Bigints arrive as `bigint`, days as `YYYY-MM-DD`. */
+export type Sql = postgres.Sql<{ bigint: bigint; date: string }>;
+
+export interface ConnectOptions {
+  /** Connections at most, 10 by default. */
+  max?: number;
+  /** Sees the text of each statement sent; tests count with it. */
+  onStatement?: (text: string) => void;
+}
+
+/** Opens a pool; connects when first used. `sql.end({ timeout: 5 })` closes it. */
+export function connect(url: string, { max = 10, onStatement }: ConnectOptions = {}): Sql {
+  return postgres(url, {
+    max,
+    connect_timeout: 10,
+    idle_timeout: 0,
+    onnotice: () => {},
+    connection: { application_name: 'laurel' },
+    types: {
+      bigint: postgres.BigInt,
+      date: { to: 1082, from: [1082], serialize: (day: string) => day, parse: (day: string) => day },
+    },
+    ...(onStatement === undefined ? {} : { debug: (_connection, text) => onStatement(text) }),
+  }) as unknown as Sql;
+}
+
+/** Runs `work` in one transaction, which is rolled back when it throws. */
+export function transaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  return sql.begin((inner) => work(inner as unknown as Sql)) as Promise<T>;
+}
+
+/** Rows in the order of the keys they were asked by; null where a key has none. */
+export function alignTo<Row>(
+  keys: readonly string[],
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+): (Row | null)[] {
+  const byKey = new Map(rows.map((row) => [keyOf(row), row]));
+  return keys.map((key) => byKey.get(key) ?? null);
+}
+
+/** All rows of each key, in the order they came; `[]` where a key has none. */
+export function groupTo<Row>(
+  keys: readonly string[],
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+): Row[][] {
+  const byKey = new Map<string, Row[]>(keys.map((key) => [key, []]));
+  for (const row of rows) byKey.get(keyOf(row))?.push(row);
+  return keys.map((key) => byKey.get(key) ?? []);
+}
+
+/** The schemas that Laurel's migrations make, in the order they are made: `log` first, since all append to it. */
+export const schemas = ['log', 'identity', 'community', 'gamification', 'messaging'] as const;
+
+/**
+ * Brings every schema to the version of this program, in one transaction under one lock: a second process that
+ * migrates at the same time waits, and a failure leaves the database as it was.
+ * @returns the files that ran, `identity/001.do.user.sql`; `[]` when there was nothing to do.
+ */
+export async function migrate(sql: Sql): Promise<string[]> {
+  const ran: string[] = [];
+  await transaction(sql, async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtext('laurel.migrate'))`;
+    for (const schema of schemas) {
+      for (const { filename } of await migrations(tx, schema).migrate()) {
+        ran.push(`${schema}/${filename.slice(filename.lastIndexOf('/') + 1)}`);
+      }
+    }
+  });
+  return ran;
+}
+
+/**
+ * What keeps this program from serving on this database, in one sentence; undefined when nothing does. A process
+ * serves only on a schema it knows: neither an older one nor a newer one.
+ */
+export async function schemaProblem(sql: Sql): Promise<string | undefined> {
+  for (const schema of schemas) {
+    const known = migrations(sql, schema);
+    const [stored, newest] = [await known.getDatabaseVersion(), await known.getMaxVersion()];
+    const found = `The database's schema "${schema}" is at version ${stored}`;
+    if (stored < newest) return `${found}, this Laurel needs ${newest}: run \`laurel migrate\`.`;
+    if (stored > newest) return `${found}, this Laurel knows ${newest}: run a newer Laurel.`;
+  }
+  return undefined;
+}
+
+function migrations(sql: Sql, schema: string): Postgrator {
+  const folder = schema === 'log' ? 'subgraphs/migrations' : `subgraphs/${schema}/migrations`;
+  return new Postgrator({
+    driver: 'pg',
+    schemaTable: `${schema}.migration`,
+    migrationPattern: `${packageRoot().replace(/[[\]{}()?*!]/g, '[$&]')}/${folder}/*.sql`,
+    newline: 'LF',
+    execQuery: async (query) => ({ rows: [...(await sql.unsafe(query))] }),
+    execSqlScript: async (script) => {
+      await sql.unsafe(script);
+    },
+  });
+}
+
+/** The folder of package.json: the SQL files lie beside the sources, not beside what is compiled from them. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}

@@ -1,0 +1,74 @@
+// Every code a client can meet, in one table: the README's table is printed from it, and nothing throws a code that isn't here.
+
+/** Where a code is reported: in a payload's `userErrors`, or among the top-level `errors` of the response. */
+type Place = 'payload' | 'top';
+
+interface ErrorMeaning {
+  meaning: string;
+  place: Place;
+  /** What a client does about it; absent when repeating the same request can't help. */
+  retry?: string;
+}
+
+export const errorCatalogue = {
+  VALIDATION_FAILED: { meaning: 'An input value is outside its bounds; `path` names it.', place: 'payload' },
+  NOT_FOUND: { meaning: 'Nothing in this community has that id or identifier.', place: 'payload' },
+  CONFLICT: { meaning: 'The change contradicts what is stored.', place: 'payload' },
+  RULE_NOT_FOUND: { meaning: 'No enabled rule has this event type.', place: 'payload' },
+  FIELD_NOT_NUMERIC: { meaning: 'Only NUMBER fields have a history that adds up.', place: 'payload' },
+  BADGE_EXHAUSTED: { meaning: 'The badge has a quantity and its last one is awarded.', place: 'payload' },
+  NOT_ALLOWED: { meaning: 'This person may not do this here.', place: 'payload' },
+  IDEMPOTENCY_KEY_REUSED: {
+    meaning: 'The key or reference was used before with another input.',
+    place: 'payload',
+    retry: 'with a new key',
+  },
+  BAD_PAGE: { meaning: 'Paging arguments contradict each other or are out of range.', place: 'top' },
+  BAD_CURSOR: { meaning: 'The cursor was not issued for this list or stream.', place: 'top' },
+  BAD_ARGUMENT: {
+    meaning: 'An argument is out of range; the message names it and its bounds.',
+    place: 'top',
+  },
+  BAD_CREDENTIAL: { meaning: 'The credential is malformed, unknown, revoked or expired.', place: 'top' },
+  UNAUTHENTICATED: { meaning: 'The field needs a credential and none was sent.', place: 'top' },
+  FORBIDDEN: { meaning: "The credential's scopes don't cover the field.", place: 'top' },
+  COMMUNITY_REQUIRED: {
+    meaning: 'The request names no community.',
+    place: 'top',
+    retry: 'with `x-community`',
+  },
+  NEEDS_USER: { meaning: 'The field is about the caller, and this caller is no person.', place: 'top' },
+  INTERNAL: {
+    meaning: 'A fault of ours; the id in the message stands in the log.',
+    place: 'top',
+    retry: 'later',
+  },
+} as const satisfies Record<string, ErrorMeaning>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** An expected "no": what was wrong and what would be right. Anything thrown that isn't a Refusal is a bug. */
+export class Refusal extends Error {
+  /**
+   * @param details  facts a program can act on; they become the error's `extensions`.
+   * @param path     the input's path, for codes reported in `userErrors`: `['input', 'value']`.
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: Record<string, unknown> = {},
+    readonly path?: readonly string[],
+  ) {
+    super(message);
+    this.name = 'Refusal';
+  }
+
+  /** graphql-js copies this to the response as it is. */
+  get extensions(): Record<string, unknown> {
+    return { code: this.code, ...this.details };
+  }
+
+  get place(): Place {
+    return errorCatalogue[this.code].place;
+  }
+}

@@ -1,0 +1,207 @@
+import 'reflect-metadata';
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import { getDocumentNodeFromSchema } from '@graphql-tools/utils';
+import { type GraphQLSchema, parse, print } from 'graphql';
+import {
+  buildSchemaSync,
+  createResolversMap,
+  Directive,
+  type MiddlewareFn,
+  Mutation,
+  type ResolverData,
+  UseMiddleware,
+} from 'type-graphql';
+import { ZodError, type ZodType } from 'zod';
+import type { Context, Resources } from './context.ts';
+import { Refusal } from './errors.ts';
+import type { LogReader } from './log.ts';
+import type { Scope } from './scopes.ts';
+
+// A subgraph is a list of features. This file turns the features' classes into a federated schema; no feature repeats
+// any of it.
+
+// biome-ignore lint/complexity/noBannedTypes: type-graphql's own words for "a class".
+type Class = Function;
+
+/** What a feature's GraphQL file exports. */
+export interface Feature {
+  /** The word the feature is found by. */
+  name: string;
+  /** Resolver classes: queries, mutations, subscriptions, fields of other types. */
+  resolvers: Class[];
+  /** Types that no field names directly: implementers of interfaces, entities only reached by key. */
+  types?: Class[];
+  /** How an entity is found by its key, for `_entities`; by the GraphQL name of its type. */
+  references?: Record<string, (reference: never, context: Context) => unknown>;
+  /** What the feature does in the background. */
+  readers?: (resources: Resources) => LogReader[];
+}
+
+export interface Subgraph {
+  name: string;
+  /** What is composed: the schema with its federation directives. */
+  sdl: string;
+  schema: GraphQLSchema;
+  readers(resources: Resources): LogReader[];
+}
+
+const federation = 'https://specs.apollo.dev/federation/v2.9';
+const imported = ['@composeDirective', '@inaccessible', '@key', '@requiresScopes', '@shareable'];
+
+/** Marks subscription fields that can be resumed; the gateway reads it from the supergraph. */
+const resumableDefinition = `extend schema
+  @link(url: "https://laurel.dev/resumable/v1.0", import: ["@resumable"])
+  @composeDirective(name: "@resumable")
+
+"""A stream whose items carry a cursor, and that goes on after a cursor given back to it."""
+directive @resumable(
+  """The field of an item that holds its cursor."""
+  cursor: String!
+  """The argument that takes the cursor to go on after."""
+  after: String!
+) on FIELD_DEFINITION
+`;
+
+/** graphql-js knows this directive by itself, @apollo/subgraph has to be told. */
+const oneOfDefinition = '\ndirective @oneOf on INPUT_OBJECT\n';
+
+/** Builds a subgraph of its features. Pure: the same features give the same SDL, whatever else is loaded. */
+export function subgraph(name: string, features: readonly Feature[]): Subgraph {
+  const built = buildSchemaSync({
+    resolvers: features.flatMap(({ resolvers }) => resolvers) as unknown as [Class],
+    orphanedTypes: features.flatMap(({ types = [] }) => types),
+    validate: false,
+    validateFn: checkArgument,
+    pubSub: noBroker,
+  });
+  const body = print(getDocumentNodeFromSchema(built));
+  const sdl = [
+    `extend schema @link(url: "${federation}", import: ${JSON.stringify(imported)})`,
+    body.includes('@resumable') ? resumableDefinition : '',
+    body,
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
+
+  const resolvers: Record<string, Record<string, unknown>> = createResolversMap(built) as never;
+  for (const { references = {} } of features) {
+    for (const [type, find] of Object.entries(references)) {
+      resolvers[type] = {
+        ...resolvers[type],
+        __resolveReference: (reference: unknown, context: Context) => find(reference as never, context),
+      };
+    }
+  }
+  return {
+    name,
+    sdl: `${sdl}\n`,
+    schema: buildSubgraphSchema({ typeDefs: parse(sdl + oneOfDefinition), resolvers: resolvers as never }),
+    readers: (resources) => features.flatMap(({ readers }) => readers?.(resources) ?? []),
+  };
+}
+
+/**
+ * `@key(fields: …)`: how other subgraphs refer to this type.
+ * @param resolvable  false for a type that is only referred to here, and that this subgraph adds nothing to.
+ */
+export function Key(fields: string, resolvable = true): ClassDecorator {
+  return Directive(`@key(fields: "${fields}"${resolvable ? '' : ', resolvable: false'})`) as ClassDecorator;
+}
+
+/** `@shareable`: a value type that several subgraphs declare alike. */
+export function Shareable(): ClassDecorator {
+  return Directive('@shareable') as ClassDecorator;
+}
+
+/** `@requiresScopes`: the scope a caller needs to see and select the field, or any field of the type. */
+export function Scoped(scope: Scope): ClassDecorator & MethodDecorator & PropertyDecorator {
+  return Directive(`@requiresScopes(scopes: [["${scope}"]])`) as ClassDecorator &
+    MethodDecorator &
+    PropertyDecorator;
+}
+
+/** `@resumable`: for subscription fields that yield StreamItems. */
+export function Resumable(): MethodDecorator {
+  return Directive('@resumable(cursor: "cursor", after: "after")') as MethodDecorator;
+}
+
+/**
+ * A mutation: its scope, and its expected refusals as `userErrors` of the payload instead of top-level errors.
+ * @param payload  a class made by `extends Payload`.
+ */
+export function Write<P extends { userErrors: unknown[] }>(
+  payload: () => new () => P,
+  { scope, description }: { scope: Scope; description: string },
+): MethodDecorator {
+  const decorators = [
+    Scoped(scope),
+    Mutation(payload, { description: `${description} Scope: ${scope}.` }),
+    UseMiddleware(refusalsAsUserErrors(payload)),
+  ] as MethodDecorator[];
+  return (target, key, descriptor) => {
+    for (const decorate of decorators) decorate(target, key, descriptor);
+  };
+}
+
+function refusalsAsUserErrors<P extends { userErrors: unknown[] }>(payload: () => new () => P): MiddlewareFn {
+  return async (_action, next) => {
+    try {
+      return await next();
+    } catch (error) {
+      if (error instanceof ZodError) {
+        return refused(
+          payload,
+          error.issues.map(({ message, path }) => ({
+            code: 'VALIDATION_FAILED',
+            message,
+            path: ['input', ...path.map(String)],
+          })),
+        );
+      }
+      if (error instanceof Refusal && error.place === 'payload') {
+        const { code, message, path = null } = error;
+        return refused(payload, [{ code, message, path }]);
+      }
+      throw error;
+    }
+  };
+}
+
+function refused<P extends { userErrors: unknown[] }>(payload: () => new () => P, userErrors: unknown[]): P {
+  const answer = new (payload())();
+  answer.userErrors = userErrors;
+  return answer;
+}
+
+/** An input or arguments class with the bounds of its values: `static rules = z.object({ … })`. */
+interface Ruled {
+  rules?: ZodType;
+}
+
+/** Checks what type-graphql hands over before a resolver sees it. In a mutation each problem becomes a `userErrors` item. */
+function checkArgument(value: unknown, type: unknown, { info }: ResolverData): void {
+  const rules = (type as Ruled | undefined)?.rules;
+  if (rules === undefined || value == null) return;
+  const { error } = rules.safeParse(value);
+  if (error === undefined) return;
+  throw info.parentType.name === 'Mutation' ? error : badArgument(error);
+}
+
+/** The arguments of a subscription within the bounds of their class; for `subscribe`, which type-graphql doesn't check. */
+export function checked<Args>({ rules }: { rules: ZodType }, args: Args): Args {
+  const { error } = rules.safeParse(args);
+  if (error !== undefined) throw badArgument(error);
+  return args;
+}
+
+function badArgument({ issues: [problem] }: ZodError): Refusal {
+  return new Refusal('BAD_ARGUMENT', `${problem?.path.join('.')}: ${problem?.message}`);
+}
+
+/** Subscriptions read the log; type-graphql asks for a broker all the same. */
+const noBroker = {
+  publish() {},
+  subscribe(): never {
+    throw new Error('Subscriptions follow the log, not a broker.');
+  },
+};

@@ -1,0 +1,103 @@
+import { Arg, Ctx, Field, InputType, ObjectType, Resolver } from 'type-graphql';
+import { z } from 'zod';
+import type { Context } from '../context.ts';
+import { type Feature, Write } from '../feature.ts';
+import { collected } from '../loader.ts';
+import { communityOf } from '../principal.ts';
+import { DateTime, Decimal, Json } from '../scalars.ts';
+import { ReplayablePayload, UserIdentifierInput } from '../shared.graphql.ts';
+import { type NewEvent, type TrackedEvent, trackEvents } from './event.ts';
+import { LedgerEntry } from './ledger.graphql.ts';
+
+@InputType({ description: 'Something that happened and may earn.' })
+class TrackEventInput {
+  static rules = z.object({
+    user: UserIdentifierInput.rules,
+    eventType: z
+      .string()
+      .min(1, 'An event type has 1-100 characters.')
+      .max(100, 'An event type has 1-100 characters.'),
+    reference: z
+      .string()
+      .min(1, 'A reference has 1-200 characters.')
+      .max(200, 'A reference has 1-200 characters.')
+      .nullish(),
+    metadata: z
+      .unknown()
+      .refine(
+        (value) => value == null || (typeof value === 'object' && !Array.isArray(value)),
+        'Metadata is a JSON object.',
+      )
+      .refine(
+        (value) => JSON.stringify(value ?? null).length <= 8_192,
+        'Metadata has at most 8,192 characters of JSON.',
+      ),
+    occurredAt: z
+      .date()
+      .refine((moment) => moment.getTime() <= Date.now() + 300_000, 'An event does not happen in the future.')
+      .nullish(),
+  });
+
+  @Field(() => UserIdentifierInput, { description: 'To whom.' })
+  user!: UserIdentifierInput;
+
+  @Field(() => String, {
+    description: 'What, as a rule of the community names it, 1-100 characters: `purchase`.',
+  })
+  eventType!: string;
+
+  @Field(() => Decimal, { nullable: true, description: 'How many, for rules that count.' })
+  amount?: string | null;
+
+  @Field(() => Json, {
+    nullable: true,
+    description: 'A JSON object to keep with the entries, at most 8,192 characters.',
+  })
+  metadata?: Record<string, unknown> | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When; now when absent. Not in the future.' })
+  occurredAt?: Date | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What a repeat is recognised by, 1-200 characters, unique per event type. A repeat gives the first answer.',
+  })
+  reference?: string | null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'What came of `trackEvent`.' })
+class TrackEventPayload extends ReplayablePayload {
+  @Field(() => [LedgerEntry], {
+    description: 'What it earned; empty when a rule that counts once had counted.',
+  })
+  ledger: object[] = [];
+
+  @Field(() => Boolean, { description: 'The person reached a new level by it.' })
+  leveledUp = false;
+}
+
+const track = collected<NewEvent, TrackedEvent>(trackEvents);
+
+@Resolver()
+class EventResolver {
+  @Write(() => TrackEventPayload, {
+    scope: 'events:write',
+    description: 'Tracks an event and books what it earns by the rules of the community.',
+  })
+  async trackEvent(
+    @Arg('input', () => TrackEventInput, { description: 'The event.' }) input: TrackEventInput,
+    @Ctx() { sql, tail, principal }: Context,
+  ): Promise<TrackEventPayload> {
+    const { user, eventType, amount = null, metadata = null, occurredAt = null, reference = null } = input;
+    const event = { user: { ...user }, eventType, amount, metadata, occurredAt, reference };
+    const { entries, leveledUp, replayed } = await track(sql, communityOf(principal), event);
+    tail.wake();
+    return Object.assign(new TrackEventPayload(), { ledger: entries, leveledUp, replayed });
+  }
+}
+
+export const event: Feature = {
+  name: 'event',
+  resolvers: [EventResolver],
+};

@@ -1,0 +1,109 @@
+import {
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  ObjectType,
+  Resolver,
+  Root,
+  Subscription,
+} from 'type-graphql';
+import { z } from 'zod';
+import type { Context } from '../context.ts';
+import { checked, type Feature, Resumable, Scoped } from '../feature.ts';
+import type { LogEvent } from '../log.ts';
+import { communityOf } from '../principal.ts';
+import { BigIntScalar, DateTime, EventCursor } from '../scalars.ts';
+import { controlItems, StreamItem, streamItems } from '../shared.graphql.ts';
+import { openStream } from '../stream.ts';
+import { entryById, LedgerEntry } from './ledger.graphql.ts';
+import { Level, levelOf } from './level.graphql.ts';
+import { User } from './user.graphql.ts';
+
+// XP as they change: the log's stream `xp`, dressed.
+
+@ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'A person has more or less XP.' })
+class XpChanged extends StreamItem {
+  userId!: string;
+  entryId!: string;
+
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  occurredAt!: Date;
+
+  @Field(() => BigIntScalar, { description: 'The XP the person has after it.' })
+  total!: bigint;
+}
+
+@ArgsType()
+class XpArgs {
+  static rules = z.object({
+    userIds: z
+      .array(z.string().max(64))
+      .min(1, 'name 1-500 people, or leave it out for all')
+      .max(500, 'name 1-500 people')
+      .nullish(),
+  });
+
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'Whose XP, 1-500 people; everybody of the community when absent.',
+  })
+  userIds?: string[] | null;
+
+  @Field(() => EventCursor, {
+    nullable: true,
+    description: 'Go on after this cursor: what was missed comes first.',
+  })
+  after?: string | null;
+}
+
+@Resolver()
+class XpStreamResolver {
+  @Subscription(() => StreamItem, {
+    description:
+      'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged. Scope: stats:read.',
+    subscribe: async ({ args, context }: { args: XpArgs; context: Context }) => {
+      const { userIds, after } = checked(XpArgs, args);
+      const wanted = userIds == null ? undefined : new Set(userIds);
+      const id = { communityId: communityOf(context.principal), stream: 'xp' } as const;
+      const includes = ({ userId }: LogEvent) => wanted === undefined || wanted.has(userId ?? '');
+      return streamItems(await openStream(context, id, { after, includes }), xpItem);
+    },
+  })
+  @Scoped('stats:read')
+  @Resumable()
+  xp(@Root() item: StreamItem, @Args(() => XpArgs) _args: XpArgs): StreamItem {
+    return item;
+  }
+}
+
+@Resolver(() => XpChanged)
+class XpChangedResolver {
+  @FieldResolver(() => User, { description: 'Whose.' })
+  user(@Root() { userId }: XpChanged): User {
+    return { id: userId };
+  }
+
+  @FieldResolver(() => LedgerEntry, { nullable: true, description: 'The entry that changed them.' })
+  entry(@Root() { entryId }: XpChanged, @Ctx() context: Context): Promise<object | null> {
+    return entryById(context).load(entryId);
+  }
+
+  @FieldResolver(() => Level, { nullable: true, description: 'The level of that many XP.' })
+  level(@Root() { total }: XpChanged, @Ctx() context: Context): Promise<object | null> {
+    return levelOf(context, total);
+  }
+}
+
+function xpItem({ userId, payload }: LogEvent): StreamItem {
+  const { entryId, total } = payload as { entryId: string; total: number };
+  return Object.assign(new XpChanged(), { userId: userId ?? '', entryId, total: BigInt(total) });
+}
+
+export const xpStream: Feature = {
+  name: 'xp-stream',
+  resolvers: [XpStreamResolver, XpChangedResolver],
+  types: [XpChanged, ...controlItems],
+};

@@ -1,0 +1,30 @@
+import { typeidUnboxed } from 'typeid-js';
+
+// Ids: a prefix that tells the type, and a UUIDv7 that sorts by the time it was made. https://github.com/jetify-com/typeid
+
+/** Prefix of each entity's ids, and so the entity that an id belongs to. */
+export const idPrefixes = {
+  ApiKey: 'key',
+  Badge: 'bdg',
+  BadgeAward: 'awd',
+  Channel: 'chn',
+  Community: 'com',
+  Field: 'fld',
+  FieldHistory: 'fhs',
+  LedgerEntry: 'led',
+  LedgerEvent: 'evt',
+  Message: 'msg',
+  User: 'usr',
+} as const;
+
+export type EntityName = keyof typeof idPrefixes;
+
+/** A new id: `usr_01jz…`, 30 characters. */
+export function newId(entity: EntityName): string {
+  return typeidUnboxed(idPrefixes[entity]);
+}
+
+/** True when the text has the form of this entity's ids. */
+export function isIdOf(entity: EntityName, id: string): boolean {
+  return id.length === 30 && id.startsWith(`${idPrefixes[entity]}_`);
+}

@@ -1,0 +1,111 @@
+import { jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { Refusal } from './errors.ts';
+
+// Who is calling. In one process a Principal travels as this object; between processes as a short-lived signed
+// token, because a subgraph believes nobody it can't check.
+
+/**
+ * - `anonymous`: no credential. `system`: a community's one key, all scopes. `integration`: a named key with scopes.
+ * - `personal`: a person's own key. `class`: all callers who see the same, so it has no person (shared streams).
+ * - `gateway`: the gateway itself, asking who a credential belongs to.
+ */
+export type PrincipalKind = 'anonymous' | 'system' | 'integration' | 'personal' | 'class' | 'gateway';
+
+export interface Principal {
+  kind: PrincipalKind;
+  communityId?: string;
+  userId?: string;
+  keyId?: string;
+  scopes: readonly string[];
+  /** Channels the key is limited to; absent: every channel of the community that its person may read. */
+  channelIds?: readonly string[];
+  /** When the credential ends, milliseconds since 1970; absent: never. */
+  expiresAt?: number;
+}
+
+/** Signing keys, newest first: the first signs, all verify, so that keys rotate with an overlap. */
+export type SigningKeys = readonly { id: string; secret: Uint8Array }[];
+
+export const principalHeader = 'x-laurel-principal';
+export const anonymous: Principal = { kind: 'anonymous', scopes: [] };
+export const gatewayPrincipal: Principal = { kind: 'gateway', scopes: [] };
+
+const lifetimeSeconds = 60;
+
+/** The community a request is in. @throws COMMUNITY_REQUIRED */
+export function communityOf(principal: Principal): string {
+  if (principal.communityId === undefined) {
+    throw new Refusal(
+      'COMMUNITY_REQUIRED',
+      'This field belongs to a community: send a credential of one, or name one in the header x-community.',
+    );
+  }
+  return principal.communityId;
+}
+
+/** The person who calls. @throws NEEDS_USER for keys and for a class of callers, which have none. */
+export function personOf(principal: Principal): string {
+  if (principal.userId === undefined) {
+    throw new Refusal('NEEDS_USER', 'This field is about the calling person: call with a personal key.');
+  }
+  return principal.userId;
+}
+
+/** True when the scopes satisfy one of the alternatives, each of which is a list of scopes needed together. */
+export function covers(scopes: readonly string[], alternatives: readonly (readonly string[])[]): boolean {
+  return alternatives.some((needed) => needed.every((scope) => scopes.includes(scope)));
+}
+
+/** The principal as a token for the header `x-laurel-principal`; valid for a minute. */
+export async function signPrincipal(principal: Principal, keys: SigningKeys): Promise<string> {
+  const [key] = keys;
+  if (key === undefined) throw new Error('A principal needs a signing key.');
+  return new SignJWT({ principal })
+    .setProtectedHeader({ alg: 'HS256', kid: key.id })
+    .setIssuer('laurel:gateway')
+    .setAudience('laurel:subgraph')
+    .setIssuedAt()
+    .setExpirationTime(`${lifetimeSeconds}s`)
+    .sign(key.secret);
+}
+
+/** Gives `sign(principal)`, which makes a new token only when half of the last one's lifetime is over. */
+export function principalSigner(keys: SigningKeys): (principal: Principal) => Promise<string> {
+  const tokens = new LRUCache<string, Promise<string>>({ max: 10_000, ttl: (lifetimeSeconds / 2) * 1000 });
+  return (principal) => {
+    const identity = JSON.stringify(principal);
+    let token = tokens.get(identity);
+    if (token === undefined) {
+      token = signPrincipal(principal, keys);
+      tokens.set(identity, token);
+    }
+    return token;
+  };
+}
+
+/** Gives `verify(token)`. @throws BAD_CREDENTIAL for a token that is forged, stale or missing. */
+export function principalVerifier(keys: SigningKeys): (token: string | undefined) => Promise<Principal> {
+  const secrets = new Map(keys.map(({ id, secret }) => [id, secret]));
+  return async (token) => {
+    const refused = new Refusal(
+      'BAD_CREDENTIAL',
+      `This subgraph answers callers who sign ${principalHeader}.`,
+    );
+    if (token === undefined || token.length > 8_192) throw refused;
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid }) => {
+          const secret = secrets.get(kid ?? '');
+          if (secret === undefined) throw refused;
+          return secret;
+        },
+        { issuer: 'laurel:gateway', audience: 'laurel:subgraph', algorithms: ['HS256'] },
+      );
+      return payload.principal as Principal;
+    } catch {
+      throw refused;
+    }
+  };
+}

@@ -1,0 +1,341 @@
+import {
+  ArgsType,
+  type ClassType,
+  Directive,
+  Field,
+  ID,
+  InputType,
+  Int,
+  InterfaceType,
+  ObjectType,
+  registerEnumType,
+} from 'type-graphql';
+import { z } from 'zod';
+import { Shareable } from './feature.ts';
+import type { LogEvent } from './log.ts';
+import type { Page } from './page.ts';
+import { Day, EventCursor, TimeZone } from './scalars.ts';
+import { retentionSeconds, type StreamStep } from './stream.ts';
+
+// The value types that several subgraphs declare: here once, so that they are the same everywhere.
+
+@ObjectType({ simpleResolvers: true, description: 'Where a page stands in its list.' })
+@Shareable()
+export class PageInfo {
+  @Field(() => Boolean, { description: 'More follows after `endCursor`.' })
+  hasNextPage!: boolean;
+
+  @Field(() => Boolean, { description: 'More stands before `startCursor`.' })
+  hasPreviousPage!: boolean;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The cursor of the first edge; null on an empty page.',
+  })
+  startCursor!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The cursor of the last edge; null on an empty page.' })
+  endCursor!: string | null;
+}
+
+@ArgsType()
+export class PageArgs {
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Rows forwards, 1-100; 20 when neither `first` nor `last` is given.',
+  })
+  first?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Start after this cursor.' })
+  after?: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Rows backwards, 1-100.' })
+  last?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Start before this cursor.' })
+  before?: string | null;
+}
+
+export interface ConnectionOf<Node> {
+  edges: { cursor: string; node: Node }[];
+  nodes: Node[];
+  pageInfo: PageInfo;
+}
+
+/** The connection type of a node type: `const BadgeConnection = Connection(Badge, 'Badge')`. */
+export function Connection<Node extends object>(
+  node: () => ClassType<Node>,
+  name: string,
+  list = name,
+): new () => ConnectionOf<Node> {
+  @ObjectType(`${list}Edge`, { simpleResolvers: true, description: `A ${name} and its place in the list.` })
+  class Edge {
+    @Field(() => String, { description: 'Opaque; give it to `after` or `before`.' })
+    cursor!: string;
+
+    @Field(node, { description: `The ${name}.` })
+    node!: Node;
+  }
+
+  @ObjectType(`${list}Connection`, { simpleResolvers: true, description: `A page of ${name}s.` })
+  class Page {
+    @Field(() => [Edge], { description: 'The rows with their cursors.' })
+    edges!: Edge[];
+
+    @Field(() => [node()], { description: 'The rows alone.' })
+    nodes!: Node[];
+
+    @Field(() => PageInfo, { description: 'Where this page stands.' })
+    pageInfo!: PageInfo;
+  }
+  return Page;
+}
+
+/** A page of rows as the connection of their nodes. */
+export function connectionOf<Row, Node>(page: Page<Row>, toNode: (row: Row) => Node): ConnectionOf<Node> {
+  const edges = page.edges.map(({ cursor, node }) => ({ cursor, node: toNode(node) }));
+  return {
+    edges,
+    nodes: edges.map(({ node }) => node),
+    pageInfo: {
+      hasNextPage: page.hasNextPage,
+      hasPreviousPage: page.hasPreviousPage,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+@ObjectType({ simpleResolvers: true, description: 'Text that may exist in several languages.' })
+@Shareable()
+export class LocalizedText {
+  @Field(() => String, { description: 'The text.' })
+  text!: string;
+
+  @Field(() => String, { description: 'The language it is in, BCP 47.' })
+  lang!: string;
+
+  @Field(() => [String], { description: 'The languages it exists in.' })
+  available!: string[];
+}
+
+/** The text of a jsonb column `{ "en": "…", "de": "…" }`: in English, else in the first language there is. */
+export function localized(texts: Record<string, string>): LocalizedText {
+  const available = Object.keys(texts).sort();
+  const lang = available.includes('en') ? 'en' : (available[0] ?? 'en');
+  return { text: texts[lang] ?? '', lang, available };
+}
+
+@ObjectType({
+  simpleResolvers: true,
+  description: 'Why a mutation changed nothing: an expected "no", to show to a person or handle in code.',
+})
+@Shareable()
+export class UserError {
+  @Field(() => String, {
+    description: 'A code of the documented list, which may grow: `VALIDATION_FAILED`, `NOT_FOUND` …',
+  })
+  code!: string;
+
+  @Field(() => String, { description: 'What was wrong and what would be right.' })
+  message!: string;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'The input value it is about: `["input", "value"]`.',
+  })
+  path!: string[] | null;
+}
+
+/** What every mutation's payload has; subclasses add the changed entity, nullable. */
+@ObjectType({ simpleResolvers: true })
+export abstract class Payload {
+  @Field(() => [UserError], { description: 'Why nothing was changed; empty when it was.' })
+  userErrors: UserError[] = [];
+}
+
+/** A payload of a mutation that takes an idempotency key. */
+@ObjectType({ simpleResolvers: true })
+export abstract class ReplayablePayload extends Payload {
+  @Field(() => Boolean, {
+    description: 'The key was used before with the same input, and this is the first answer again.',
+  })
+  replayed = false;
+}
+
+/** The bounds of an idempotency key. */
+export const idempotencyKey = z
+  .string()
+  .min(1, 'An idempotency key has 1-200 characters.')
+  .max(200, 'An idempotency key has 1-200 characters.');
+
+export enum ExternalSystem {
+  RETURNING = 'RETURNING',
+  GAMIFYHOST = 'GAMIFYHOST',
+  LYNES = 'LYNES',
+}
+registerEnumType(ExternalSystem, {
+  name: 'ExternalSystem',
+  description: 'A system whose ids stored elsewhere keep working here.',
+  valuesConfig: {
+    RETURNING: { description: 'Returning.AI.' },
+    GAMIFYHOST: { description: 'GamifyHost.' },
+    LYNES: { description: 'Lynes Loyalty.' },
+  },
+});
+
+@InputType({ description: 'An id that another system gave.' })
+export class ExternalIdInput {
+  @Field(() => ExternalSystem, { description: 'The system.' })
+  system!: ExternalSystem;
+
+  @Field(() => String, { description: 'The id as that system writes it, 1-200 characters.' })
+  value!: string;
+}
+
+@InputType({ description: 'Names one person, in exactly one way.' })
+@Directive('@oneOf')
+export class UserIdentifierInput {
+  static rules = z.object({
+    id: z.string().max(64).optional(),
+    email: z.string().max(320).optional(),
+    username: z.string().max(100).optional(),
+    external: z.object({ value: z.string().min(1).max(200) }).optional(),
+  });
+
+  @Field(() => ID, { nullable: true, description: 'The id here: `usr_…`.' })
+  id?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The e-mail address; upper and lower case are the same.',
+  })
+  email?: string;
+
+  @Field(() => String, { nullable: true, description: 'The user name; upper and lower case are the same.' })
+  username?: string;
+
+  @Field(() => ExternalIdInput, { nullable: true, description: 'The id in another system.' })
+  external?: ExternalIdInput;
+}
+
+@InputType({ description: 'Days from `from` to `to`, both included; at most 366.' })
+export class DateRangeInput {
+  @Field(() => Day, { description: 'The first day.' })
+  from!: string;
+
+  @Field(() => Day, { description: 'The last day.' })
+  to!: string;
+
+  @Field(() => TimeZone, {
+    nullable: true,
+    description: "Where days begin and end; the community's zone when absent.",
+  })
+  timeZone?: string | null;
+}
+
+@InterfaceType({
+  autoRegisterImplementations: false,
+  description: 'Something a stream yields: an event, or word about the stream itself.',
+})
+export abstract class StreamItem {
+  @Field(() => EventCursor, {
+    description: 'Where the stream stands after this item. Keep it: `after` goes on from here.',
+  })
+  cursor!: string;
+}
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'The stream is open and everything from now on will come.',
+})
+@Shareable()
+export class StreamReady extends StreamItem {
+  @Field(() => EventCursor, { description: 'The oldest cursor that can still be resumed after.' })
+  retainedFrom!: string;
+
+  @Field(() => Int, { description: 'How long events are kept for resuming, in seconds.' })
+  retentionSeconds!: number;
+}
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'All that was missed since `after` has been sent; what follows is live.',
+})
+@Shareable()
+export class StreamResumed extends StreamItem {
+  @Field(() => Int, { description: 'How many events were sent again.' })
+  replayed!: number;
+}
+
+export enum GapReason {
+  RETENTION_EXCEEDED = 'RETENTION_EXCEEDED',
+  SLOW_CONSUMER = 'SLOW_CONSUMER',
+}
+registerEnumType(GapReason, {
+  name: 'GapReason',
+  description: 'Why events are missing from a stream.',
+  valuesConfig: {
+    RETENTION_EXCEEDED: { description: 'The cursor is older than what is kept.' },
+    SLOW_CONSUMER: { description: 'The client took events more slowly than they came.' },
+  },
+});
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'Events are missing here. The stream goes on after the gap.',
+})
+@Shareable()
+export class StreamGap extends StreamItem {
+  @Field(() => EventCursor, {
+    description: 'The last position before the gap; the pull twin of the stream reads on from it.',
+  })
+  from!: string;
+
+  @Field(() => GapReason, { description: 'Why.' })
+  reason!: GapReason;
+}
+
+/** The items that are not events, for a subgraph's list of types. */
+export const controlItems = [StreamReady, StreamResumed, StreamGap];
+
+/**
+ * Dresses the steps of a stream as StreamItems.
+ * @param toItem  the item of an event, but for its cursor and moment.
+ */
+export function streamItems(
+  steps: AsyncGenerator<StreamStep, void>,
+  toItem: (event: LogEvent) => StreamItem,
+): AsyncIterableIterator<StreamItem> {
+  // Not a generator: its `return()` would wait for the next event before it ended the stream.
+  return {
+    async next() {
+      const { done, value } = await steps.next();
+      return done ? { done, value: undefined } : { done, value: itemOf(value, toItem) };
+    },
+    async return() {
+      await steps.return();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+function itemOf(step: StreamStep, toItem: (event: LogEvent) => StreamItem): StreamItem {
+  const { cursor } = step;
+  switch (step.step) {
+    case 'ready':
+      return Object.assign(new StreamReady(), { cursor, retainedFrom: step.retainedFrom, retentionSeconds });
+    case 'resumed':
+      return Object.assign(new StreamResumed(), { cursor, replayed: step.replayed });
+    case 'gap':
+      return Object.assign(new StreamGap(), { cursor, from: step.from, reason: step.reason as GapReason });
+    case 'event':
+      return Object.assign(toItem(step.event), { cursor, occurredAt: step.event.occurredAt });
+  }
+}
