@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Home, isAlive } from './data-folder.ts';
+import type { Home } from './data-folder.ts';
 import { type Binaries, PROGRAM_ENVIRONMENT } from './embedded-binaries.ts';
 
 // PostgreSQL as a process: how it is started, found again, and ended when its Laurel is killed.
@@ -19,7 +19,7 @@ export interface RunningServer {
   port: string;
 }
 
-/** What holds a cluster's lock file: a server, a process that only has a dead server's id, or nobody. */
+/** Whom a cluster's lock file names: a server, a process id that was a server's and isn't any more, or nobody. */
 export interface Holder {
   server?: RunningServer;
   stranger?: number;
@@ -86,13 +86,12 @@ export async function findHolder(home: string): Promise<Holder> {
   const command = await commandLine(pid);
   // The id may be another process's by now, most likely in a container, where ids begin at 1 each time.
   const owner = command.includes(` -D ${data} `) ? Number(/ laurel\.owner=(\d+)/.exec(command)?.[1]) : 0;
-  if (owner > 0) return { server: { pid, owner, port } };
-  return isAlive(pid) ? { stranger: pid } : {};
+  return owner > 0 ? { server: { pid, owner, port } } : { stranger: pid };
 }
 
 /**
  * Starts a server on a free port and waits until it is ready.
- * @param stranger  what `findHolder` said: a process that PostgreSQL would mistake for a server on this cluster.
+ * @param stranger  what `findHolder` said: an id that PostgreSQL would mistake for that of a server on this cluster.
  * @returns the server, or the reason why it ended while starting.
  */
 export async function startServer(
@@ -104,7 +103,8 @@ export async function startServer(
   const port = await freePort();
   const settings = { ...SETTINGS, port, log_directory: logs, 'laurel.owner': process.pid };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  // PostgreSQL takes the process of this id for no server; whether one still uses the data it checks all the same.
+  // PostgreSQL then takes the process of this id, a zombie perhaps, for no server. It still checks whether the
+  // shared memory that goes with the data is in use.
   const env = stranger ? { ...PROGRAM_ENVIRONMENT, PG_GRANDPARENT_PID: `${stranger}` } : PROGRAM_ENVIRONMENT;
 
   // Both run in sessions of their own, where Ctrl-C on our terminal doesn't reach them.
@@ -121,7 +121,7 @@ export async function startServer(
   watcher.on('error', () => {});
   watcher.stdin.on('error', () => {});
   watcher.stdin.write(`${server.pid}\n`);
-  server.once('exit', () => watcher.stdin.end('released\n'));
+  for (const end of ['exit', 'error']) server.once(end, () => watcher.stdin.end('released\n'));
 
   // The server speaks through this pipe until its log files are open.
   let said = '';
@@ -139,7 +139,8 @@ export async function startServer(
     const lock = await readLockFile(data);
     if (lock.pid === server.pid && lock.isReady) return { process: server, port, exited };
   }
-  return (await lastWords(logs, server.pid, said)) ?? `it ended with ${await exited}.`;
+  const lastLine = said.trim().split('\n').at(-1);
+  return (await lastWords(logs, server.pid, said)) ?? (lastLine || `it ended with ${await exited}`);
 }
 
 const POLL_MS = 10;
@@ -177,5 +178,5 @@ async function lastWords(logs: string, pid: number | undefined, said: string): P
     const start = log.lastIndexOf(` [${pid}] LOG:  starting PostgreSQL`);
     if (start >= 0) text += log.slice(start);
   }
-  return [...text.matchAll(/(?:FATAL|PANIC): +(.*)/g)].at(-1)?.[1]?.replace(/\.?$/, '.');
+  return [...text.matchAll(/(?:FATAL|PANIC): +(.*)/g)].at(-1)?.[1];
 }

@@ -1,0 +1,90 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+// Every variable Laurel reads from its environment, with its default and unit. Nothing else reads the environment.
+
+const variables = z.object({
+  PORT: z.coerce
+    .number('is a whole number from 0 to 65535')
+    .int('is a whole number from 0 to 65535')
+    .min(0, 'is a whole number from 0 to 65535')
+    .max(65_535, 'is a whole number from 0 to 65535')
+    .default(4_000)
+    .describe('The port of the gateway; 0 takes a free one.'),
+  HOST: z
+    .string()
+    .min(1, 'is an address to listen on')
+    .default('127.0.0.1')
+    .describe('The address to listen on; `0.0.0.0` for all.'),
+  LAUREL_DATA: z
+    .string()
+    .min(1, 'is a folder')
+    .default('./.laurel')
+    .describe('The folder of the embedded database and of what belongs to it.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'begins with postgres:// or postgresql://')
+    .optional()
+    .describe('A PostgreSQL (15 or newer) to use instead of the embedded one.'),
+  LAUREL_LOG: z
+    .enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug'], 'is silent, fatal, error, warn, info or debug')
+    .default('warn')
+    .describe('How much to log, as JSON lines on standard error.'),
+  LAUREL_ORIGINS: z
+    .string()
+    .default('')
+    .describe('Origins of web pages that may call, separated by commas; none but its own when empty.'),
+  LAUREL_TRUST_PROXY: z
+    .enum(['true', 'false'], 'is true or false')
+    .default('false')
+    .describe('Whether X-Forwarded-* of whoever connects is believed.'),
+});
+
+export interface Config {
+  port: number;
+  host: string;
+  dataFolder: string;
+  databaseUrl: string | undefined;
+  logLevel: string;
+  origins: readonly string[];
+  trustProxy: boolean;
+}
+
+/** The table of the README: name, default, meaning. */
+export function describedVariables(): { name: string; default: string; meaning: string }[] {
+  return Object.entries(variables.shape).map(([name, type]) => {
+    const fallback = type.safeParse(undefined).data;
+    return { name, default: fallback === undefined || fallback === '' ? '' : String(fallback), meaning: type.description ?? '' };
+  });
+}
+
+/**
+ * Reads the configuration.
+ * @returns it, or every problem at once: `PORT is a whole number from 0 to 65535, got "x".`
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } | { problems: string[] } {
+  // An empty variable is one that isn't set.
+  const given = Object.fromEntries(
+    Object.keys(variables.shape).map((name) => [name, environment[name] === '' ? undefined : environment[name]]),
+  );
+  const { data, error } = variables.safeParse(given);
+  if (error !== undefined) {
+    return {
+      problems: error.issues.map(({ path: [name], message }) => {
+        const value = name === 'DATABASE_URL' ? '' : `, got "${given[String(name)]}"`;
+        return `${String(name)} ${message}${value}.`;
+      }),
+    };
+  }
+  return {
+    config: {
+      port: data.PORT,
+      host: data.HOST,
+      dataFolder: resolve(data.LAUREL_DATA),
+      databaseUrl: data.DATABASE_URL,
+      logLevel: data.LAUREL_LOG,
+      origins: data.LAUREL_ORIGINS.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''),
+      trustProxy: data.LAUREL_TRUST_PROXY === 'true',
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import type { FastifyRequest } from 'fastify';
+import type { Values } from './engine/index.ts';
+
+// GraphQL over HTTP: what a request asks for, and how its answer is to be written.
+// https://graphql.github.io/graphql-over-http/draft/
+
+export interface GraphqlParams {
+  query: string;
+  operationName: string | null;
+  variables: Values | null;
+}
+
+/** A request that isn't a well-formed GraphQL request: the HTTP status and what would be right. */
+export class BadRequest extends Error {
+  constructor(
+    readonly status: 400 | 405 | 406 | 415,
+    message: string,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(message);
+  }
+}
+
+export type MediaType = 'application/graphql-response+json' | 'application/json' | 'text/event-stream' | 'text/html';
+
+/**
+ * The best media type for an answer among those offered, by the `accept` header.
+ * @returns undefined when none of them is accepted.
+ */
+export function accepted(accept: string | undefined, offered: readonly MediaType[]): MediaType | undefined {
+  if (accept === undefined || accept.trim() === '') return offered.find((type) => type === 'application/json');
+  const ranges = accept.split(',').map((part) => {
+    const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
+    const quality = parameters.find((parameter) => parameter.startsWith('q='));
+    const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+    const readable = charset === undefined || /^charset="?utf-?8"?$/.test(charset);
+    return { range, quality: readable ? Number(quality?.slice(2) ?? 1) : 0 };
+  });
+  let best: { type: MediaType; quality: number; exact: number } | undefined;
+  for (const { range, quality } of ranges) {
+    if (!(quality > 0)) continue;
+    for (const type of offered) {
+      // A page and a stream are given only to who names them.
+      const loose = type === 'application/graphql-response+json' || type === 'application/json';
+      const exact = range === type ? 2 : loose && range === 'application/*' ? 1 : loose && range === '*/*' ? 0 : -1;
+      if (exact < 0 || (exact < 2 && type !== 'application/json')) continue;
+      if (best === undefined || quality > best.quality || (quality === best.quality && exact > best.exact)) {
+        best = { type, quality, exact };
+      }
+    }
+  }
+  return best?.type;
+}
+
+/** Reads the parameters of a GET or a POST. @throws BadRequest */
+export function paramsOf({ method, query, body, headers }: FastifyRequest): GraphqlParams {
+  if (method === 'GET') return fromUrl(query as Record<string, unknown>);
+  const contentType = headers['content-type'] ?? '';
+  if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(contentType)) {
+    throw new BadRequest(415, 'Send the request as application/json in UTF-8.');
+  }
+  if (Array.isArray(body)) throw new BadRequest(400, 'Send one operation a request, not a list of them.');
+  if (typeof body !== 'object' || body === null) throw new BadRequest(400, 'The body is a JSON object with `query`.');
+  return checked(body as Record<string, unknown>);
+}
+
+function fromUrl({ query, operationName, variables, extensions }: Record<string, unknown>): GraphqlParams {
+  return checked({
+    query,
+    operationName: operationName === '' ? null : operationName,
+    variables: parsed(variables, 'variables'),
+    extensions: parsed(extensions, 'extensions'),
+  });
+}
+
+/** Checks parameters, wherever they came from. @throws BadRequest */
+export function checked(params: Record<string, unknown>): GraphqlParams {
+  const { query, operationName = null, variables = null, extensions = null } = params;
+  if (typeof query !== 'string') throw new BadRequest(400, '`query` is a string and required.');
+  if (operationName !== null && typeof operationName !== 'string') {
+    throw new BadRequest(400, '`operationName` is a string or null.');
+  }
+  if (!isMap(variables)) throw new BadRequest(400, '`variables` is an object or null.');
+  if (!isMap(extensions)) throw new BadRequest(400, '`extensions` is an object or null.');
+  return { query, operationName, variables };
+}
+
+function isMap(value: unknown): value is Values | null {
+  return typeof value === 'object' && !Array.isArray(value);
+}
+
+function parsed(text: unknown, name: string): unknown {
+  if (text === undefined || text === '') return null;
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    throw new BadRequest(400, `\`${name}\` is not valid JSON.`);
+  }
+}

@@ -1,0 +1,269 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import cors from '@fastify/cors';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { GraphQLError } from 'graphql';
+import type { Logger } from 'pino';
+import { Refusal } from '../subgraphs/errors.ts';
+import type { Access, Caller, CredentialHeaders } from './access.ts';
+import type { Answer, Engine, FormattedError, Operation } from './engine/index.ts';
+import { createLive, type Live } from './live.ts';
+import type { LiveItem } from './live-group.ts';
+import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
+import { createSockets, type Refused, type Running, type Sockets } from './socket.ts';
+import { writeEvents } from './sse.ts';
+
+// The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
+
+export interface ServeOptions {
+  engine: Engine<Caller>;
+  access: Access;
+  log: Logger;
+  /** Origins of web pages that may call, besides its own. */
+  origins: readonly string[];
+  trustProxy: boolean;
+  /** What keeps the process from answering; undefined when nothing does. */
+  unready?: () => Promise<string | undefined>;
+}
+
+export interface Server {
+  listen(address: { host: string; port: number }): Promise<{ port: number }>;
+  /** Takes no new requests, ends streams with a word, lets running requests finish. */
+  close(): Promise<void>;
+  readonly live: Live;
+}
+
+const path = '/graphql';
+const longestBody = 1_048_576;
+/** How long requests that run at shutdown may take. */
+const drainMs = 10_000;
+
+export function createServer({ engine, access, log, origins, trustProxy, unready }: ServeOptions): Server {
+  const app = Fastify({ bodyLimit: longestBody, trustProxy, forceCloseConnections: 'idle', disableRequestLogging: true });
+  const live = createLive(engine, access);
+  const closing = new AbortController();
+  const isAllowedOrigin = (origin: string, host: string | undefined) =>
+    origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
+
+  // Anything that is neither a Refusal nor a BadRequest is a bug: the client gets an id, the log the rest.
+  const errorsOf = (error: unknown): FormattedError[] => {
+    if (error instanceof Refusal) return [{ message: error.message, extensions: error.extensions }];
+    if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: 'BAD_REQUEST' } }];
+    if (error instanceof GraphQLError) return [error.toJSON() as FormattedError];
+    const code = (error as { code?: unknown } | undefined)?.code;
+    if (typeof code === 'string' && code.startsWith('SUBGRAPH_')) {
+      return [{ message: (error as Error).message, extensions: { code } }];
+    }
+    const id = Math.random().toString(36).slice(2, 10);
+    log.error({ err: error, id }, 'request failed');
+    return [{ message: `Something went wrong on our side; its id is ${id}.`, extensions: { code: 'INTERNAL', id } }];
+  };
+
+  const operationOf = (caller: Caller, { query, operationName }: GraphqlParams): Operation | Answer => {
+    const prepared = engine.prepare(caller.view, query, operationName);
+    return 'answer' in prepared ? prepared.answer : prepared;
+  };
+
+  /** The results of any operation: one of a query or mutation, many of a subscription. */
+  const resultsOf = async (
+    operation: Operation,
+    caller: Caller,
+    { variables }: GraphqlParams,
+    signal: AbortSignal,
+    after?: string,
+  ): Promise<AsyncIterable<LiveItem> | Answer> => {
+    if (operation.kind === 'subscription') return live.subscribe({ operation, caller, variables, after, signal });
+    const answer = await engine.execute(operation, { caller, variables, signal });
+    return answer.hasData ? once(answer) : answer;
+  };
+
+  const sockets: Sockets = createSockets({
+    isAllowedOrigin,
+    errorsOf,
+    authenticate: (credentials) => access.callerOf(credentials),
+    async run(payload, credentials, signal): Promise<Running | Refused> {
+      const params = checked({ ...payload });
+      const caller = await access.callerOf(credentials);
+      const operation = operationOf(caller, params);
+      if ('json' in operation) return operation;
+      const items = await resultsOf(operation, caller, params, signal);
+      if ('json' in items) return items;
+      return { document: operation.document, operationName: operation.name, items };
+    },
+  });
+
+  app.register(cors, {
+    origin: [...origins],
+    methods: ['GET', 'POST'],
+    exposedHeaders: ['retry-after'],
+    maxAge: 600,
+  });
+  // GraphQL reads its own bodies: whatever comes as something else is answered in GraphQL's way too.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
+  app.setErrorHandler((error, request, reply) => {
+    const { statusCode } = error as { statusCode?: number };
+    if (statusCode !== undefined && statusCode < 500) {
+      const { code, message } = clientError(statusCode, error as Error);
+      return sendJson(reply, statusCode, jsonType(request), { errors: [{ message, extensions: { code } }] });
+    }
+    return sendErrors(request, reply, error);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendJson(reply, 404, 'application/json', {
+      errors: [{ message: `There is nothing at ${request.url.slice(0, 100)}: the graph is at ${path}.`, extensions: { code: 'NOT_FOUND' } }],
+    }),
+  );
+
+  const sendErrors = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {
+    const errors = errorsOf(error);
+    if (error instanceof BadRequest) reply.headers(error.headers);
+    const code = error instanceof Refusal ? error.code : undefined;
+    if (code === 'BAD_CREDENTIAL') reply.header('www-authenticate', 'Bearer');
+    const status = error instanceof BadRequest ? error.status : code === 'BAD_CREDENTIAL' ? 401 : code === 'FORBIDDEN' ? 403 : 500;
+    return sendJson(reply, status, jsonType(request), { errors });
+  };
+
+  app.route({
+    method: ['GET', 'POST'],
+    url: path,
+    async handler(request, reply) {
+      if (closing.signal.aborted) {
+        reply.header('retry-after', '1');
+        return sendJson(reply, 503, jsonType(request), { errors: [shuttingDown] });
+      }
+      try {
+        if (wantsPage(request)) return await sendPage(request, reply);
+        return await answer(request, reply);
+      } catch (error) {
+        return sendErrors(request, reply, error);
+      }
+    },
+  });
+
+  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const type = accepted(request.headers.accept, ['application/json', 'application/graphql-response+json', 'text/event-stream']);
+    if (type === undefined) {
+      throw new BadRequest(406, 'Accept application/graphql-response+json, application/json or text/event-stream.');
+    }
+    const params = paramsOf(request);
+    const caller = await access.callerOf(request.headers as CredentialHeaders);
+    const operation = operationOf(caller, params);
+    if ('json' in operation) return sendAnswer(reply, type, operation);
+    if (operation.kind === 'mutation' && request.method === 'GET') {
+      throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
+    }
+    const signal = leaving(request, reply);
+    if (type === 'text/event-stream') {
+      const lastEventId = request.headers['last-event-id'];
+      const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
+      const items = await resultsOf(operation, caller, params, AbortSignal.any([signal, closing.signal]), after);
+      if ('json' in items) return sendAnswer(reply, 'application/json', items);
+      const faultJson = (error: unknown) =>
+        JSON.stringify({ errors: closing.signal.aborted ? [shuttingDown] : errorsOf(error) });
+      return writeEvents(reply, items, { signal: closing.signal, faultJson });
+    }
+    if (operation.kind === 'subscription') {
+      throw new BadRequest(406, 'A subscription needs a stream: accept text/event-stream, or use a WebSocket.');
+    }
+    const { variables } = params;
+    return sendAnswer(reply, type, await engine.execute(operation, { caller, variables, signal }));
+  }
+
+  app.get('/health/live', async () => ({ status: 'live' }));
+  app.get('/health/ready', async (_request, reply) => {
+    const problem = closing.signal.aborted ? 'shutting down' : await unready?.();
+    return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
+  });
+
+  app.server.on('upgrade', (request, socket, head) => {
+    if (new URL(request.url ?? '/', 'http://localhost').pathname === path && !closing.signal.aborted) {
+      sockets.upgrade(request, socket, head);
+    } else {
+      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    }
+  });
+
+  return {
+    live,
+    async listen({ host, port }) {
+      await app.listen({ host, port });
+      return { port: (app.server.address() as { port: number }).port };
+    },
+    async close() {
+      closing.abort();
+      await sockets.close();
+      const late = setTimeout(() => app.server.closeAllConnections(), drainMs);
+      await app.close();
+      clearTimeout(late);
+    },
+  };
+}
+
+const shuttingDown: FormattedError = {
+  message: 'Laurel is shutting down: try again, a stream with its last cursor.',
+  extensions: { code: 'SHUTTING_DOWN' },
+};
+
+async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
+  yield { json, cursor: undefined };
+}
+
+/** Aborted when the client leaves before it has its answer. */
+function leaving({ raw: request }: FastifyRequest, { raw: reply }: FastifyReply): AbortSignal {
+  const left = new AbortController();
+  reply.once('close', () => {
+    if (!reply.writableFinished) left.abort();
+  });
+  if (request.destroyed && !reply.writableFinished && reply.destroyed) left.abort();
+  return left.signal;
+}
+
+function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
+  // application/json is from before answers had statuses: a request that could be read is answered with 200.
+  const status = hasData || type === 'application/json' ? 200 : 400;
+  return reply.code(status).header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`).send(json);
+}
+
+function sendJson(reply: FastifyReply, status: number, type: MediaType, body: object): FastifyReply {
+  return reply.code(status).header('content-type', `${type}; charset=utf-8`).send(JSON.stringify(body));
+}
+
+function jsonType({ headers }: FastifyRequest): MediaType {
+  return accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json';
+}
+
+function clientError(status: number, { message }: Error): { code: string; message: string } {
+  if (status === 413) return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
+  if (status === 415) return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
+  return { code: 'BAD_REQUEST', message };
+}
+
+function wantsPage({ method, query, headers }: FastifyRequest): boolean {
+  const offered: MediaType[] = ['application/json', 'application/graphql-response+json', 'text/event-stream', 'text/html'];
+  return method === 'GET' && !('query' in (query as object)) && accepted(headers.accept, offered) === 'text/html';
+}
+
+let page: Promise<Buffer> | undefined;
+
+/** GraphiQL, all of it in one page, so that it works without internet. */
+async function sendPage({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  page ??= import('@graphql-yoga/render-graphiql').then(({ renderGraphiQL }) =>
+    promisify(gzip)(
+      renderGraphiQL({
+        title: 'Laurel',
+        endpoint: path,
+        subscriptionsProtocol: 'WS',
+        defaultQuery: '{\n  viewer {\n    scopes\n    user {\n      displayName\n    }\n  }\n}\n',
+        headers: '{ "x-api-key": "" }',
+        shouldPersistHeaders: true,
+      }),
+    ),
+  );
+  const zipped = await page;
+  reply.header('content-type', 'text/html; charset=utf-8').header('x-frame-options', 'DENY').header('vary', 'accept, accept-encoding');
+  if (/\bgzip\b/.test(String(headers['accept-encoding']))) return reply.header('content-encoding', 'gzip').send(zipped);
+  const { gunzipSync } = await import('node:zlib');
+  return reply.send(gunzipSync(zipped));
+}
+
+export type { FastifyInstance };

@@ -1,0 +1,227 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type DocumentNode, GraphQLError } from 'graphql';
+import { CloseCode, type Context, makeServer, type SubscribePayload } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { CredentialHeaders } from './access.ts';
+import type { FormattedError } from './engine/index.ts';
+import type { LiveItem } from './live-group.ts';
+
+// WebSocket: graphql-transport-ws. graphql-ws keeps the protocol; only `next` frames are written here, because their
+// payload is written once for all sockets and not once for each.
+
+export interface SocketOptions {
+  /** Runs an operation. The errors of one that is refused become an `error` message. */
+  run(payload: SubscribePayload, credentials: CredentialHeaders, signal: AbortSignal): Promise<Running | Refused>;
+  /** Throws for credentials that are not valid, with a message for the client. */
+  authenticate(credentials: CredentialHeaders): Promise<unknown>;
+  /** Whether a page of this origin may connect to this host. */
+  isAllowedOrigin(origin: string, host: string | undefined): boolean;
+  /** The errors that a fault is told as. */
+  errorsOf(error: unknown): readonly FormattedError[];
+}
+
+/** An operation under way: its document, by which graphql-ws tells its kind, and its results. */
+export interface Running {
+  document: DocumentNode;
+  operationName: string | undefined;
+  items: AsyncIterable<LiveItem>;
+}
+
+export interface Refused {
+  errors: readonly FormattedError[];
+}
+
+export interface Sockets {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly count: number;
+  /** Closes every socket with 1001 and takes no more. */
+  close(): Promise<void>;
+}
+
+interface Extra {
+  socket: WebSocket;
+  request: IncomingMessage;
+}
+
+const protocol = 'graphql-transport-ws';
+const longestMessage = 1_048_576;
+const bufferedBytes = 1_048_576;
+const pingEveryMs = 12_000;
+
+export function createSockets(options: SocketOptions): Sockets {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: longestMessage,
+    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+  });
+  const graphql = makeServer<Record<string, unknown>, Extra>({
+    async onConnect({ connectionParams, extra }) {
+      try {
+        await options.authenticate(credentialsOf(connectionParams, extra));
+        return true;
+      } catch (error) {
+        extra.socket.close(CloseCode.Forbidden, reasonOf(error));
+        return false;
+      }
+    },
+    async onSubscribe(context, id, payload) {
+      const controller = new AbortController();
+      const credentials = credentialsOf(context.connectionParams, context.extra);
+      try {
+        const running = await options.run(payload, credentials, controller.signal);
+        if ('errors' in running) return wireErrors(running.errors);
+        const frames = framesOf(context, id, running.items, controller, options.errorsOf);
+        return { document: running.document, operationName: running.operationName, frames } as never;
+      } catch (error) {
+        return wireErrors(options.errorsOf(error));
+      }
+    },
+    execute: takeFrames,
+    subscribe: takeFrames,
+  });
+
+  server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
+    const closed = graphql.opened(
+      {
+        protocol: socket.protocol,
+        send: (message) => sent(socket, message),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (take) =>
+          socket.on('message', (data) => {
+            take(String(data)).catch(() => socket.close(CloseCode.InternalServerError, 'Internal server error'));
+          }),
+      },
+      { socket, request },
+    );
+    const stopPinging = keepAlive(socket);
+    socket.once('close', (code, reason) => {
+      stopPinging();
+      void closed(code, String(reason));
+    });
+    socket.on('error', () => socket.terminate());
+  });
+
+  return {
+    get count() {
+      return server.clients.size;
+    },
+    upgrade(request, socket, head) {
+      const { origin, host } = request.headers;
+      if (origin !== undefined && !options.isAllowedOrigin(origin, host)) {
+        socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+        return;
+      }
+      server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
+    },
+    async close() {
+      for (const socket of server.clients) socket.close(1001, 'Laurel is shutting down: reconnect with your last cursor.');
+      const gone = setTimeout(() => {
+        for (const socket of server.clients) socket.terminate();
+      }, 2_000);
+      await new Promise<void>((resolve) => {
+        const check = () => (server.clients.size === 0 ? resolve() : setTimeout(check, 20));
+        check();
+      });
+      clearTimeout(gone);
+    },
+  };
+}
+
+/**
+ * Writes the `next` frames of one operation. To graphql-ws it is a result that yields nothing and ends, or is returned
+ * when the client completes.
+ */
+function framesOf(
+  context: Context<Record<string, unknown>, Extra>,
+  id: string,
+  items: AsyncIterable<LiveItem>,
+  controller: AbortController,
+  errorsOf: (error: unknown) => readonly FormattedError[],
+): AsyncIterableIterator<never> {
+  const { socket } = context.extra;
+  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  const stop = () => controller.abort();
+  const write = async () => {
+    if (socket.readyState !== socket.OPEN) stop();
+    socket.once('close', stop);
+    try {
+      for await (const { json } of items) {
+        if (controller.signal.aborted) return;
+        await sent(socket, `${head}${json}}`);
+      }
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      // An `error` message ends the operation: no `complete` may follow.
+      delete context.subscriptions[id];
+      await sent(socket, JSON.stringify({ id, type: 'error', payload: errorsOf(error) }));
+    } finally {
+      socket.off('close', stop);
+    }
+  };
+  return {
+    async next() {
+      await write();
+      return { done: true, value: undefined };
+    },
+    async return() {
+      stop();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+// graphql-ws hands over what `onSubscribe` gave it.
+const takeFrames = ((args: { frames: AsyncIterable<never> }) => args.frames) as never;
+
+/** graphql-ws wants GraphQLErrors; they are sent as they were. */
+function wireErrors(errors: readonly FormattedError[]): GraphQLError[] {
+  return errors.map((error) => Object.assign(new GraphQLError(error.message), { toJSON: () => error }));
+}
+
+/** Sends a frame; waits when the peer reads more slowly than we write. */
+async function sent(socket: WebSocket, frame: string): Promise<void> {
+  if (socket.readyState !== socket.OPEN) return;
+  if (socket.bufferedAmount < bufferedBytes) {
+    socket.send(frame);
+    return;
+  }
+  await new Promise<void>((resolve) => socket.send(frame, () => resolve()));
+}
+
+/** Drops a peer that answers no ping. */
+function keepAlive(socket: WebSocket): () => void {
+  let alive = true;
+  socket.on('pong', () => {
+    alive = true;
+  });
+  const timer = setInterval(() => {
+    if (!alive) {
+      socket.terminate();
+      return;
+    }
+    alive = false;
+    socket.ping();
+  }, pingEveryMs);
+  return () => clearInterval(timer);
+}
+
+/** The payload of `connection_init`; where it names no credential, the headers of the upgrade. */
+function credentialsOf(params: Record<string, unknown> | undefined, { request }: Extra): CredentialHeaders {
+  const given = Object.fromEntries(Object.entries(params ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+  const names = ['x-api-key', 'authorization'];
+  const source = names.some((name) => given[name] !== undefined) ? given : request.headers;
+  return {
+    'x-api-key': source['x-api-key'],
+    authorization: source.authorization,
+    'x-community': given['x-community'] ?? request.headers['x-community'],
+  };
+}
+
+/** A close reason has at most 123 bytes. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.slice(0, 120) : 'Forbidden';
+}
