@@ -1,2 +1,217 @@
-// The command line: the one file that knows the gateway and the subgraphs.
-console.log('laurel');
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { compose } from './gateway/compose.ts';
+import { createGateway } from './gateway/gateway.ts';
+import { endpointOf, start, startDatabase, subgraphUrls, writeDemo } from './gateway/index.ts';
+import { doAndExit, listening, serveUntilTold } from './gateway/process.ts';
+import { schemaFiles } from './gateway/schema.ts';
+import { loadDemo, subgraphs } from './subgraphs/index.ts';
+import { secretsFor } from './subgraphs/log.ts';
+import { principalSigner } from './subgraphs/principal.ts';
+import { createSubgraphServer } from './subgraphs/serve.ts';
+import { StartFailure } from './subgraphs/start-failure.ts';
+import { databaseUrlFor, migrated, openStore, reach } from './subgraphs/store.ts';
+
+// The command line: which process is started, and of what it is made.
+
+const names = subgraphs.map(({ name }) => name);
+const program = new Command('laurel')
+  .description('One GraphQL graph over a community and its game.')
+  .version('0.1.0')
+  .showHelpAfterError('(add --help for help)')
+  .addHelpText(
+    'after',
+    '\nVariables: PORT, HOST, LAUREL_DATA, DATABASE_URL and more; README.md has the table.',
+  );
+
+program
+  .command('start')
+  .description('serve gateway, four subgraphs and, unless DATABASE_URL is set, the database from one process')
+  .action(() => serveUntilTold(start));
+
+program
+  .command('db')
+  .description(
+    'run the embedded PostgreSQL alone, for subgraphs and gateways that are processes of their own',
+  )
+  .action(() =>
+    serveUntilTold(async (config, _log, closing) => {
+      if (config.databaseUrl !== undefined)
+        throw new StartFailure('DATABASE_URL is set, so there is no database to run.');
+      const url = await startDatabase(config, closing);
+      const sql = await reach(url);
+      await migrated(sql);
+      await sql.end();
+      process.stdout.write(
+        `The database is ready. Its URL is in ${join(config.dataFolder, 'database.url')}\n`,
+      );
+    }),
+  );
+
+program
+  .command('gateway')
+  .description(
+    'serve a composed supergraph, ours or any other, whose subgraphs answer at its join__Graph URLs',
+  )
+  .requiredOption('--supergraph <file>', 'the supergraph SDL')
+  .option('--port <number>', 'the port to listen on; PORT when absent', port)
+  .addOption(
+    new Option('--auth <kind>', "who may call: the holders of Laurel's keys, or everybody")
+      .choices(['laurel', 'none'])
+      .default('laurel'),
+  )
+  .action((options: { supergraph: string; port?: number; auth: 'laurel' | 'none' }) =>
+    serveUntilTold(async (config, log, closing) => {
+      const supergraph = await readText(options.supergraph);
+      const sign = options.auth === 'none' ? undefined : await signer(config, closing);
+      const build = { supergraph, auth: options.auth, config, log, ...(sign === undefined ? {} : { sign }) };
+      const gateway = orStartFailure(
+        () => createGateway(build),
+        `The supergraph ${options.supergraph} can't be served`,
+      );
+      closing.add(() => gateway.close());
+      const bound = await listening(gateway, { host: config.host, port: options.port ?? config.port });
+      process.stdout.write(`Laurel's gateway is ready at ${endpointOf(config.host, bound)}\n`);
+    }),
+  );
+
+program
+  .command('subgraph')
+  .description('serve one subgraph by itself')
+  .addArgument(program.createArgument('<name>', 'which one').choices(names))
+  .option('--port <number>', 'the port to listen on; the one of `laurel compose` when absent', port)
+  .option(
+    '--standalone <community>',
+    'believe every caller to hold the system key of this community (an id); for development',
+  )
+  .action((name: string, options: { port?: number; standalone?: string }) =>
+    serveUntilTold(async (config, log, closing) => {
+      const subgraph = subgraphs.find((one) => one.name === name);
+      if (subgraph === undefined) throw new StartFailure(`There is no subgraph "${name}".`);
+      const sql = await reach(await databaseUrlFor(config));
+      closing.add(() => sql.end({ timeout: 5 }));
+      const store = await openStore(sql, (error) => log.error({ err: error }, 'the log could not be read'));
+      closing.add(store.close);
+      const alone = options.standalone !== undefined;
+      const server = await createSubgraphServer({
+        subgraph,
+        resources: store.resources,
+        log,
+        keys: alone ? undefined : await secretsFor(sql, 'principal'),
+        communityId: options.standalone,
+      });
+      closing.add(() => server.close());
+      const usual = Number(new URL(subgraphUrls[name] ?? '').port);
+      const bound = await listening(server, { host: config.host, port: options.port ?? usual });
+      process.stdout.write(`Laurel's subgraph ${name} is ready at ${endpointOf(config.host, bound)}\n`);
+    }),
+  );
+
+program
+  .command('compose')
+  .description('compose the four subgraphs into a supergraph')
+  .option('--out <file>', 'where to write the supergraph SDL')
+  .option('--url <name=url>', 'where a subgraph answers; once for each', subgraphUrl, { ...subgraphUrls })
+  .option(
+    '--schema <folder>',
+    'write every printed schema to a folder: subgraphs, supergraph and what clients see',
+  )
+  .action((options: { out?: string; url: Record<string, string>; schema?: string }) =>
+    doAndExit(async () => {
+      if (options.out === undefined && options.schema === undefined) {
+        throw new StartFailure('Say where to write: `laurel compose --out supergraph.graphql`.');
+      }
+      if (options.out !== undefined) {
+        const parts = subgraphs.map(({ name, sdl }) => ({ name, sdl, url: options.url[name] ?? '' }));
+        await writeWhole(options.out, compose(parts));
+      }
+      if (options.schema === undefined) return;
+      for (const [file, text] of Object.entries(schemaFiles()))
+        await writeWhole(join(options.schema, file), text);
+    }),
+  );
+
+program
+  .command('migrate')
+  .description('bring the database to the schema of this version')
+  .action(() =>
+    doAndExit(async (config, _log, closing) => {
+      const sql = await reach(await databaseUrlFor(config));
+      closing.add(() => sql.end({ timeout: 5 }));
+      const ran = await migrated(sql);
+      process.stdout.write(ran.length === 0 ? 'Nothing to migrate.\n' : `Migrated: ${ran.join(', ')}\n`);
+    }),
+  );
+
+program
+  .command('demo')
+  .description('load the demo community, or give it new keys, and write demo.json')
+  .action(() =>
+    doAndExit(async (config, log, closing) => {
+      const sql = await reach(await databaseUrlFor(config));
+      closing.add(() => sql.end({ timeout: 5 }));
+      const store = await openStore(sql, (error) => log.error({ err: error }, 'the log could not be read'));
+      closing.add(store.close);
+      await writeDemo(
+        config.dataFolder,
+        endpointOf(config.host, config.port),
+        await loadDemo(store.resources),
+      );
+      process.stdout.write(
+        `The demo is loaded. Its ids and keys are in ${join(config.dataFolder, 'demo.json')}\n`,
+      );
+    }),
+  );
+
+/** Signs principals with the secret that all processes on one database share. */
+async function signer(
+  config: Parameters<typeof databaseUrlFor>[0],
+  closing: { add(step: () => Promise<unknown>): void },
+) {
+  const sql = await reach(await databaseUrlFor(config));
+  closing.add(() => sql.end({ timeout: 5 }));
+  return principalSigner(await secretsFor(sql, 'principal'));
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number <= 65_535) return number;
+  throw new InvalidArgumentError('It is a whole number from 0 to 65535.');
+}
+
+function subgraphUrl(text: string, urls: Record<string, string>): Record<string, string> {
+  const [name = '', ...rest] = text.split('=');
+  const url = rest.join('=');
+  if (names.includes(name) && URL.canParse(url)) return { ...urls, [name]: url };
+  throw new InvalidArgumentError(`It is <name>=<url>, with one of the names ${names.join(', ')}.`);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new StartFailure(`The file ${file} can't be read: ${(error as Error).message}.`);
+  }
+}
+
+/** Writes beside the file and renames, so that whoever reads it meanwhile reads all of it. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(`${file}.part`, text);
+    await rename(`${file}.part`, file);
+  } catch (error) {
+    throw new StartFailure(`The file ${file} can't be written: ${(error as Error).message}.`);
+  }
+}
+
+function orStartFailure<T>(make: () => T, what: string): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new StartFailure(`${what}: ${(error as Error).message}`);
+  }
+}
+
+await program.parseAsync();

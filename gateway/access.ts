@@ -57,10 +57,14 @@ export function laurelAccess(options: {
 
   const principalOf = (secret: string, community: string | null): Promise<Principal> => {
     // The cache doesn't hold secrets either.
-    const key = createHash('sha256').update(`${secret} ${community ?? ''}`).digest('base64');
+    const key = createHash('sha256')
+      .update(`${secret} ${community ?? ''}`)
+      .digest('base64');
     let principal = principals.get(key);
     if (principal === undefined) {
-      principal = callerFor(gatewayPrincipal).then((gateway) => authenticate(identity, gateway, secret, community));
+      principal = callerFor(gatewayPrincipal).then((gateway) =>
+        authenticate(identity, gateway, secret, community),
+      );
       principals.set(key, principal);
       // A refusal is an answer like any other; a fault is not one to remember.
       principal.catch((error) => {
@@ -92,7 +96,8 @@ export function laurelAccess(options: {
   };
 }
 
-const authenticateText = 'query authenticate($secret: String!, $community: String) { _authenticate(secret: $secret, community: $community) }';
+const authenticateText =
+  'query authenticate($secret: String!, $community: String) { _authenticate(secret: $secret, community: $community) }';
 
 async function authenticate(
   identity: Subgraph<Caller>,
@@ -137,5 +142,8 @@ function textOf(value: unknown, name: string): string | undefined {
 
 // Unknown, malformed, revoked and expired are the same to whoever guesses.
 function badCredential(): Refusal {
-  return new Refusal('BAD_CREDENTIAL', 'The credential is not valid: it is malformed, unknown, revoked or expired.');
+  return new Refusal(
+    'BAD_CREDENTIAL',
+    'The credential is not valid: it is malformed, unknown, revoked or expired.',
+  );
 }

@@ -16,7 +16,9 @@ export function compose(subgraphs: readonly ComposedFrom[]): string {
     subgraphs.map(({ name, sdl, url }) => ({ name, url, typeDefs: parse(sdl) })),
   );
   if (supergraphSdl === undefined) {
-    throw new Error(['The subgraphs do not compose:', ...(errors ?? []).map(({ message }) => `- ${message}`)].join('\n'));
+    throw new Error(
+      ['The subgraphs do not compose:', ...(errors ?? []).map(({ message }) => `- ${message}`)].join('\n'),
+    );
   }
   return supergraphSdl;
 }

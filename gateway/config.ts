@@ -27,7 +27,10 @@ const variables = z.object({
     .optional()
     .describe('A PostgreSQL (15 or newer) to use instead of the embedded one.'),
   LAUREL_LOG: z
-    .enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug'], 'is silent, fatal, error, warn, info or debug')
+    .enum(
+      ['silent', 'fatal', 'error', 'warn', 'info', 'debug'],
+      'is silent, fatal, error, warn, info or debug',
+    )
     .default('warn')
     .describe('How much to log, as JSON lines on standard error.'),
   LAUREL_ORIGINS: z
@@ -54,7 +57,11 @@ export interface Config {
 export function describedVariables(): { name: string; default: string; meaning: string }[] {
   return Object.entries(variables.shape).map(([name, type]) => {
     const fallback = type.safeParse(undefined).data;
-    return { name, default: fallback === undefined || fallback === '' ? '' : String(fallback), meaning: type.description ?? '' };
+    return {
+      name,
+      default: fallback === undefined || fallback === '' ? '' : String(fallback),
+      meaning: type.description ?? '',
+    };
   });
 }
 
@@ -65,7 +72,10 @@ export function describedVariables(): { name: string; default: string; meaning: 
 export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } | { problems: string[] } {
   // An empty variable is one that isn't set.
   const given = Object.fromEntries(
-    Object.keys(variables.shape).map((name) => [name, environment[name] === '' ? undefined : environment[name]]),
+    Object.keys(variables.shape).map((name) => [
+      name,
+      environment[name] === '' ? undefined : environment[name],
+    ]),
   );
   const { data, error } = variables.safeParse(given);
   if (error !== undefined) {
@@ -83,7 +93,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       dataFolder: resolve(data.LAUREL_DATA),
       databaseUrl: data.DATABASE_URL,
       logLevel: data.LAUREL_LOG,
-      origins: data.LAUREL_ORIGINS.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''),
+      origins: data.LAUREL_ORIGINS.split(',')
+        .map((origin) => origin.trim())
+        .filter((origin) => origin !== ''),
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
     },
   };

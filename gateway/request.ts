@@ -21,14 +21,19 @@ export class BadRequest extends Error {
   }
 }
 
-export type MediaType = 'application/graphql-response+json' | 'application/json' | 'text/event-stream' | 'text/html';
+export type MediaType =
+  | 'application/graphql-response+json'
+  | 'application/json'
+  | 'text/event-stream'
+  | 'text/html';
 
 /**
  * The best media type for an answer among those offered, by the `accept` header.
  * @returns undefined when none of them is accepted.
  */
 export function accepted(accept: string | undefined, offered: readonly MediaType[]): MediaType | undefined {
-  if (accept === undefined || accept.trim() === '') return offered.find((type) => type === 'application/json');
+  if (accept === undefined || accept.trim() === '')
+    return offered.find((type) => type === 'application/json');
   const ranges = accept.split(',').map((part) => {
     const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
     const quality = parameters.find((parameter) => parameter.startsWith('q='));
@@ -42,7 +47,8 @@ export function accepted(accept: string | undefined, offered: readonly MediaType
     for (const type of offered) {
       // A page and a stream are given only to who names them.
       const loose = type === 'application/graphql-response+json' || type === 'application/json';
-      const exact = range === type ? 2 : loose && range === 'application/*' ? 1 : loose && range === '*/*' ? 0 : -1;
+      const exact =
+        range === type ? 2 : loose && range === 'application/*' ? 1 : loose && range === '*/*' ? 0 : -1;
       if (exact < 0 || (exact < 2 && type !== 'application/json')) continue;
       if (best === undefined || quality > best.quality || (quality === best.quality && exact > best.exact)) {
         best = { type, quality, exact };
@@ -60,7 +66,8 @@ export function paramsOf({ method, query, body, headers }: FastifyRequest): Grap
     throw new BadRequest(415, 'Send the request as application/json in UTF-8.');
   }
   if (Array.isArray(body)) throw new BadRequest(400, 'Send one operation a request, not a list of them.');
-  if (typeof body !== 'object' || body === null) throw new BadRequest(400, 'The body is a JSON object with `query`.');
+  if (typeof body !== 'object' || body === null)
+    throw new BadRequest(400, 'The body is a JSON object with `query`.');
   return checked(body as Record<string, unknown>);
 }
 

@@ -39,7 +39,12 @@ const longestBody = 1_048_576;
 const drainMs = 10_000;
 
 export function createServer({ engine, access, log, origins, trustProxy, unready }: ServeOptions): Server {
-  const app = Fastify({ bodyLimit: longestBody, trustProxy, forceCloseConnections: 'idle', disableRequestLogging: true });
+  const app = Fastify({
+    bodyLimit: longestBody,
+    trustProxy,
+    forceCloseConnections: 'idle',
+    disableRequestLogging: true,
+  });
   const live = createLive(engine, access);
   const closing = new AbortController();
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
@@ -56,7 +61,9 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     }
     const id = Math.random().toString(36).slice(2, 10);
     log.error({ err: error, id }, 'request failed');
-    return [{ message: `Something went wrong on our side; its id is ${id}.`, extensions: { code: 'INTERNAL', id } }];
+    return [
+      { message: `Something went wrong on our side; its id is ${id}.`, extensions: { code: 'INTERNAL', id } },
+    ];
   };
 
   const operationOf = (caller: Caller, { query, operationName }: GraphqlParams): Operation | Answer => {
@@ -72,7 +79,8 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     signal: AbortSignal,
     after?: string,
   ): Promise<AsyncIterable<LiveItem> | Answer> => {
-    if (operation.kind === 'subscription') return live.subscribe({ operation, caller, variables, after, signal });
+    if (operation.kind === 'subscription')
+      return live.subscribe({ operation, caller, variables, after, signal });
     const answer = await engine.execute(operation, { caller, variables, signal });
     return answer.hasData ? once(answer) : answer;
   };
@@ -110,7 +118,12 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
   });
   app.setNotFoundHandler((request, reply) =>
     sendJson(reply, 404, 'application/json', {
-      errors: [{ message: `There is nothing at ${request.url.slice(0, 100)}: the graph is at ${path}.`, extensions: { code: 'NOT_FOUND' } }],
+      errors: [
+        {
+          message: `There is nothing at ${request.url.slice(0, 100)}: the graph is at ${path}.`,
+          extensions: { code: 'NOT_FOUND' },
+        },
+      ],
     }),
   );
 
@@ -119,7 +132,14 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     if (error instanceof BadRequest) reply.headers(error.headers);
     const code = error instanceof Refusal ? error.code : undefined;
     if (code === 'BAD_CREDENTIAL') reply.header('www-authenticate', 'Bearer');
-    const status = error instanceof BadRequest ? error.status : code === 'BAD_CREDENTIAL' ? 401 : code === 'FORBIDDEN' ? 403 : 500;
+    const status =
+      error instanceof BadRequest
+        ? error.status
+        : code === 'BAD_CREDENTIAL'
+          ? 401
+          : code === 'FORBIDDEN'
+            ? 403
+            : 500;
     return sendJson(reply, status, jsonType(request), { errors });
   };
 
@@ -141,9 +161,16 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
   });
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const type = accepted(request.headers.accept, ['application/json', 'application/graphql-response+json', 'text/event-stream']);
+    const type = accepted(request.headers.accept, [
+      'application/json',
+      'application/graphql-response+json',
+      'text/event-stream',
+    ]);
     if (type === undefined) {
-      throw new BadRequest(406, 'Accept application/graphql-response+json, application/json or text/event-stream.');
+      throw new BadRequest(
+        406,
+        'Accept application/graphql-response+json, application/json or text/event-stream.',
+      );
     }
     const params = paramsOf(request);
     const caller = await access.callerOf(request.headers as CredentialHeaders);
@@ -156,14 +183,23 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     if (type === 'text/event-stream') {
       const lastEventId = request.headers['last-event-id'];
       const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
-      const items = await resultsOf(operation, caller, params, AbortSignal.any([signal, closing.signal]), after);
+      const items = await resultsOf(
+        operation,
+        caller,
+        params,
+        AbortSignal.any([signal, closing.signal]),
+        after,
+      );
       if ('json' in items) return sendAnswer(reply, 'application/json', items);
       const faultJson = (error: unknown) =>
         JSON.stringify({ errors: closing.signal.aborted ? [shuttingDown] : errorsOf(error) });
       return writeEvents(reply, items, { signal: closing.signal, faultJson });
     }
     if (operation.kind === 'subscription') {
-      throw new BadRequest(406, 'A subscription needs a stream: accept text/event-stream, or use a WebSocket.');
+      throw new BadRequest(
+        406,
+        'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
+      );
     }
     const { variables } = params;
     return sendAnswer(reply, type, await engine.execute(operation, { caller, variables, signal }));
@@ -221,7 +257,10 @@ function leaving({ raw: request }: FastifyRequest, { raw: reply }: FastifyReply)
 function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
   // application/json is from before answers had statuses: a request that could be read is answered with 200.
   const status = hasData || type === 'application/json' ? 200 : 400;
-  return reply.code(status).header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`).send(json);
+  return reply
+    .code(status)
+    .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`)
+    .send(json);
 }
 
 function sendJson(reply: FastifyReply, status: number, type: MediaType, body: object): FastifyReply {
@@ -229,18 +268,29 @@ function sendJson(reply: FastifyReply, status: number, type: MediaType, body: ob
 }
 
 function jsonType({ headers }: FastifyRequest): MediaType {
-  return accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json';
+  return (
+    accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json'
+  );
 }
 
 function clientError(status: number, { message }: Error): { code: string; message: string } {
-  if (status === 413) return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
-  if (status === 415) return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
+  if (status === 413)
+    return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
+  if (status === 415)
+    return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
   return { code: 'BAD_REQUEST', message };
 }
 
 function wantsPage({ method, query, headers }: FastifyRequest): boolean {
-  const offered: MediaType[] = ['application/json', 'application/graphql-response+json', 'text/event-stream', 'text/html'];
-  return method === 'GET' && !('query' in (query as object)) && accepted(headers.accept, offered) === 'text/html';
+  const offered: MediaType[] = [
+    'application/json',
+    'application/graphql-response+json',
+    'text/event-stream',
+    'text/html',
+  ];
+  return (
+    method === 'GET' && !('query' in (query as object)) && accepted(headers.accept, offered) === 'text/html'
+  );
 }
 
 let page: Promise<Buffer> | undefined;
@@ -260,8 +310,12 @@ async function sendPage({ headers }: FastifyRequest, reply: FastifyReply): Promi
     ),
   );
   const zipped = await page;
-  reply.header('content-type', 'text/html; charset=utf-8').header('x-frame-options', 'DENY').header('vary', 'accept, accept-encoding');
-  if (/\bgzip\b/.test(String(headers['accept-encoding']))) return reply.header('content-encoding', 'gzip').send(zipped);
+  reply
+    .header('content-type', 'text/html; charset=utf-8')
+    .header('x-frame-options', 'DENY')
+    .header('vary', 'accept, accept-encoding');
+  if (/\bgzip\b/.test(String(headers['accept-encoding'])))
+    return reply.header('content-encoding', 'gzip').send(zipped);
   const { gunzipSync } = await import('node:zlib');
   return reply.send(gunzipSync(zipped));
 }

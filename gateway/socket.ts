@@ -12,7 +12,11 @@ import type { LiveItem } from './live-group.ts';
 
 export interface SocketOptions {
   /** Runs an operation. The errors of one that is refused become an `error` message. */
-  run(payload: SubscribePayload, credentials: CredentialHeaders, signal: AbortSignal): Promise<Running | Refused>;
+  run(
+    payload: SubscribePayload,
+    credentials: CredentialHeaders,
+    signal: AbortSignal,
+  ): Promise<Running | Refused>;
   /** Throws for credentials that are not valid, with a message for the client. */
   authenticate(credentials: CredentialHeaders): Promise<unknown>;
   /** Whether a page of this origin may connect to this host. */
@@ -89,7 +93,9 @@ export function createSockets(options: SocketOptions): Sockets {
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) =>
           socket.on('message', (data) => {
-            take(String(data)).catch(() => socket.close(CloseCode.InternalServerError, 'Internal server error'));
+            take(String(data)).catch(() =>
+              socket.close(CloseCode.InternalServerError, 'Internal server error'),
+            );
           }),
       },
       { socket, request },
@@ -115,7 +121,8 @@ export function createSockets(options: SocketOptions): Sockets {
       server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
     },
     async close() {
-      for (const socket of server.clients) socket.close(1001, 'Laurel is shutting down: reconnect with your last cursor.');
+      for (const socket of server.clients)
+        socket.close(1001, 'Laurel is shutting down: reconnect with your last cursor.');
       const gone = setTimeout(() => {
         for (const socket of server.clients) socket.terminate();
       }, 2_000);
@@ -211,7 +218,9 @@ function keepAlive(socket: WebSocket): () => void {
 
 /** The payload of `connection_init`; where it names no credential, the headers of the upgrade. */
 function credentialsOf(params: Record<string, unknown> | undefined, { request }: Extra): CredentialHeaders {
-  const given = Object.fromEntries(Object.entries(params ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+  const given = Object.fromEntries(
+    Object.entries(params ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+  );
   const names = ['x-api-key', 'authorization'];
   const source = names.some((name) => given[name] !== undefined) ? given : request.headers;
   return {

@@ -27,7 +27,11 @@ export function viewsOf(schema: GraphQLSchema, supergraph: string): (scopes: rea
   };
 }
 
-function visible(schema: GraphQLSchema, needs: Map<string, Needed>, held: ReadonlySet<string>): GraphQLSchema {
+function visible(
+  schema: GraphQLSchema,
+  needs: Map<string, Needed>,
+  held: ReadonlySet<string>,
+): GraphQLSchema {
   const hidden = (coordinate: string) => {
     const needed = needs.get(coordinate);
     return needed !== undefined && !needed.some((together) => together.every((scope) => held.has(scope)));
@@ -60,6 +64,8 @@ function neededBy(directives: readonly DirectiveNode[] = []): Needed | undefined
   const [scopes] = directive?.arguments ?? [];
   if (scopes?.value.kind !== Kind.LIST) return undefined;
   return scopes.value.values.map((together) =>
-    together.kind === Kind.LIST ? together.values.map((scope) => (scope.kind === Kind.STRING ? scope.value : '')) : [],
+    together.kind === Kind.LIST
+      ? together.values.map((scope) => (scope.kind === Kind.STRING ? scope.value : ''))
+      : [],
   );
 }

@@ -15,10 +15,12 @@ export interface Resources {
 
 export interface Context extends Resources {
   principal: Principal;
+  /** What was read for this call, by loader; only loader.ts looks inside. */
+  loaders: Map<unknown, unknown>;
 }
 
 export function contextFor(resources: Resources, principal: Principal): Context {
-  return { ...resources, principal };
+  return { ...resources, principal, loaders: new Map() };
 }
 
 /** The real clock. */

@@ -15,9 +15,11 @@ export const errorCatalogue = {
   NOT_FOUND: { meaning: 'Nothing in this community has that id or identifier.', place: 'payload' },
   CONFLICT: { meaning: 'The change contradicts what is stored.', place: 'payload' },
   RULE_NOT_FOUND: { meaning: 'No enabled rule has this event type.', place: 'payload' },
-  FIELD_NOT_NUMERIC: { meaning: 'Only NUMBER fields have a history that adds up.', place: 'payload' },
-  BADGE_EXHAUSTED: { meaning: 'The badge has a quantity and its last one is awarded.', place: 'payload' },
-  NOT_ALLOWED: { meaning: 'This person may not do this here.', place: 'payload' },
+  LIMIT_EXCEEDED: {
+    meaning: 'A limit of what is stored is reached; the message names it.',
+    place: 'payload',
+  },
+  FORBIDDEN: { meaning: 'The credential does not allow this, here.', place: 'payload' },
   IDEMPOTENCY_KEY_REUSED: {
     meaning: 'The key or reference was used before with another input.',
     place: 'payload',
@@ -31,7 +33,6 @@ export const errorCatalogue = {
   },
   BAD_CREDENTIAL: { meaning: 'The credential is malformed, unknown, revoked or expired.', place: 'top' },
   UNAUTHENTICATED: { meaning: 'The field needs a credential and none was sent.', place: 'top' },
-  FORBIDDEN: { meaning: "The credential's scopes don't cover the field.", place: 'top' },
   COMMUNITY_REQUIRED: {
     meaning: 'The request names no community.',
     place: 'top',

@@ -14,13 +14,11 @@ type Batch<Key, Value> = (keys: readonly Key[], context: Context) => Promise<Arr
 export function perRequest<Key, Value>(
   batch: Batch<Key, Value>,
 ): (context: Context) => DataLoader<Key, Value> {
-  const loaders = new WeakMap<Context, DataLoader<Key, Value>>();
   return (context) => {
-    let loader = loaders.get(context);
-    if (loader === undefined) {
-      loader = new DataLoader((keys) => batch(keys, context), { maxBatchSize: 500 });
-      loaders.set(context, loader);
-    }
+    const known = context.loaders.get(batch) as DataLoader<Key, Value> | undefined;
+    if (known !== undefined) return known;
+    const loader = new DataLoader<Key, Value>((keys) => batch(keys, context), { maxBatchSize: 500 });
+    context.loaders.set(batch, loader);
     return loader;
   };
 }
@@ -32,18 +30,21 @@ export function perRequest<Key, Value>(
 export function perArguments<Args, Key, Value>(
   batch: (keys: readonly Key[], args: Args, context: Context) => Promise<ArrayLike<Value | Error>>,
 ): (context: Context, args: Args) => DataLoader<Key, Value> {
-  const loaders = new WeakMap<Context, Map<string, DataLoader<Key, Value>>>();
   return (context, args) => {
-    const ofContext = loaders.get(context) ?? new Map<string, DataLoader<Key, Value>>();
-    loaders.set(context, ofContext);
+    const byArguments = (context.loaders.get(batch) ?? new Map()) as Map<string, DataLoader<Key, Value>>;
+    context.loaders.set(batch, byArguments);
     const key = JSON.stringify(args);
-    let loader = ofContext.get(key);
-    if (loader === undefined) {
-      loader = new DataLoader((keys) => batch(keys, args, context), { maxBatchSize: 500 });
-      ofContext.set(key, loader);
-    }
+    const known = byArguments.get(key);
+    if (known !== undefined) return known;
+    const loader = new DataLoader<Key, Value>((keys) => batch(keys, args, context), { maxBatchSize: 500 });
+    byArguments.set(key, loader);
     return loader;
   };
+}
+
+/** Forgets what was read: each event of a stream is read anew. */
+export function forgetLoaded({ loaders }: Context): void {
+  loaders.clear();
 }
 
 /**

@@ -18,14 +18,6 @@ export interface LogEvent {
   occurredAt: Date;
 }
 
-/** An event on its way into the log; names as `log.append` takes them. */
-export interface NewEvent {
-  kind: string;
-  user_id?: string | null;
-  channel_id?: string | null;
-  payload: Record<string, unknown>;
-}
-
 export interface StreamId {
   communityId: string;
   stream: StreamName;

@@ -11,7 +11,9 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { z } from 'zod';
+import type { Context } from './context.ts';
 import { Shareable } from './feature.ts';
+import { forgetLoaded } from './loader.ts';
 import type { LogEvent } from './log.ts';
 import type { Page } from './page.ts';
 import { Day, EventCursor, TimeZone } from './scalars.ts';
@@ -307,6 +309,7 @@ export const controlItems = [StreamReady, StreamResumed, StreamGap];
  * @param toItem  the item of an event, but for its cursor and moment.
  */
 export function streamItems(
+  context: Context,
   steps: AsyncGenerator<StreamStep, void>,
   toItem: (event: LogEvent) => StreamItem,
 ): AsyncIterableIterator<StreamItem> {
@@ -314,6 +317,7 @@ export function streamItems(
   return {
     async next() {
       const { done, value } = await steps.next();
+      forgetLoaded(context);
       return done ? { done, value: undefined } : { done, value: itemOf(value, toItem) };
     },
     async return() {

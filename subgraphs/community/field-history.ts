@@ -33,7 +33,7 @@ export interface FieldChangeFilter {
 /**
  * Changes a member's field and remembers how: the new sum is the old one plus, minus, or replaced by `value`.
  * @returns the change, `replayed` when this idempotency key had made it before.
- * @throws NOT_FOUND, FIELD_NOT_NUMERIC, IDEMPOTENCY_KEY_REUSED
+ * @throws NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED
  * @cost five statements in one transaction, which holds the value's row: changes of one value follow one another.
  */
 export async function recordChange(
@@ -131,6 +131,34 @@ export async function changesByField(
   return changesBy(sql, communityId, 'field_id', fieldIds, filter, page);
 }
 
+/** Adds changes with sums that are worked out already, oldest first, and sets each value to its last sum. */
+export async function addChanges(
+  sql: Sql,
+  communityId: string,
+  changes: readonly FieldChange[],
+): Promise<void> {
+  await sql`
+    -- addChanges
+    with added as (
+      insert into community.field_history (
+        community_id, id, field_id, user_id, action, value, resulting_sum, idempotency_key, created_at
+      )
+      select ${communityId}, c.id, c."fieldId", c."userId", c.action, c.value, c."resultingSum", c."idempotencyKey",
+        c."createdAt"
+      from jsonb_to_recordset(${sql.json(changes as never)}) c(
+        id text, "fieldId" text, "userId" text, action text, value numeric, "resultingSum" numeric,
+        "idempotencyKey" text, "createdAt" timestamptz
+      )
+      on conflict do nothing
+      returning *
+    )
+    insert into community.field_value (community_id, user_id, field_id, number, updated_at)
+    select distinct on (user_id, field_id) community_id, user_id, field_id, resulting_sum, created_at
+    from added
+    order by user_id, field_id, created_at desc, id desc
+    on conflict (community_id, user_id, field_id) do update set number = excluded.number, updated_at = excluded.updated_at`;
+}
+
 async function changesBy(
   sql: Sql,
   communityId: string,
@@ -162,7 +190,7 @@ async function mustBeNumeric(sql: Sql, communityId: string, fieldId: string): Pr
     throw new Refusal('NOT_FOUND', `No field has the id "${fieldId}".`, {}, ['input', 'fieldId']);
   if (field.type === 'NUMBER') return;
   const message = `Field "${field.key}" is of type ${field.type}; changes are recorded of NUMBER fields.`;
-  throw new Refusal('FIELD_NOT_NUMERIC', message, {}, ['input', 'fieldId']);
+  throw new Refusal('VALIDATION_FAILED', message, {}, ['input', 'fieldId']);
 }
 
 async function mustBeMember(sql: Sql, communityId: string, userId: string): Promise<void> {

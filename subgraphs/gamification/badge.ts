@@ -32,7 +32,7 @@ export interface NewBadgeAward {
 /**
  * Awards a badge to a person.
  * @returns the award, `replayed` when this idempotency key had made it before.
- * @throws NOT_FOUND, CONFLICT (holds it already), BADGE_EXHAUSTED, IDEMPOTENCY_KEY_REUSED
+ * @throws NOT_FOUND, CONFLICT (holds it already), LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
  * @cost three statements in one transaction, which holds the badge's row.
  */
 export async function awardBadge(
@@ -74,7 +74,7 @@ export async function awardBadge(
       throw new Refusal('CONFLICT', 'This person holds this badge already.', {}, ['input', 'userId']);
     if (badge.quantity !== null && badge.awardCount >= badge.quantity) {
       const message = `All ${badge.quantity} of this badge are awarded.`;
-      throw new Refusal('BADGE_EXHAUSTED', message, {}, ['input', 'badgeId']);
+      throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input', 'badgeId']);
     }
     const [award] = await addAwards(tx, communityId, [
       { id: newId('BadgeAward'), badgeId, userId, idempotencyKey, awardedAt: new Date() },

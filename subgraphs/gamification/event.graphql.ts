@@ -77,7 +77,9 @@ class TrackEventPayload extends ReplayablePayload {
   leveledUp = false;
 }
 
-const track = collected<NewEvent, TrackedEvent>(trackEvents);
+const track = collected<NewEvent, TrackedEvent>((sql, communityId, events) =>
+  trackEvents(sql, communityId, events),
+);
 
 @Resolver()
 class EventResolver {

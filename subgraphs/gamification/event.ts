@@ -52,6 +52,7 @@ interface Candidate {
 
 /**
  * Tracks up to 100 events in one statement: event, ledger entries, balances, day sums and log commit together.
+ * @param makeId  makes the ids of events and entries; the demo has its own.
  * @returns one answer per event, in their order; a Refusal where one was refused, which costs the others nothing.
  * @throws nothing but faults; in the answers: NOT_FOUND, RULE_NOT_FOUND, IDEMPOTENCY_KEY_REUSED
  * @cost four statements; two more when one was a repeat.
@@ -60,6 +61,7 @@ export async function trackEvents(
   sql: Sql,
   communityId: string,
   events: readonly NewEvent[],
+  makeId: typeof newId = newId,
 ): Promise<(TrackedEvent | Refusal)[]> {
   const [rules, userIds] = await Promise.all([
     rulesByType(
@@ -74,7 +76,9 @@ export async function trackEvents(
     ),
   ]);
   const now = new Date();
-  const checked = events.map((event, at) => candidateOf(event, rules[at] ?? null, userIds[at] ?? null, now));
+  const checked = events.map((event, at) =>
+    candidateOf(event, rules[at] ?? null, userIds[at] ?? null, now, makeId),
+  );
 
   // Of several events under one reference the first is written; the others are answered as its repeats.
   const firsts = new Map<string, Candidate>();
@@ -138,6 +142,7 @@ function candidateOf(
   rule: Rule | null,
   userId: string | null,
   now: Date,
+  makeId: typeof newId,
 ): Candidate | Refusal {
   const { eventType, reference, amount, metadata, occurredAt } = event;
   if (rule === null) {
@@ -148,7 +153,7 @@ function candidateOf(
     return new Refusal('NOT_FOUND', 'Nobody in this community has that identifier.', {}, ['input', 'user']);
   }
   return {
-    id: newId('LedgerEvent'),
+    id: makeId('LedgerEvent'),
     eventType,
     reference,
     userId,
@@ -156,7 +161,7 @@ function candidateOf(
     occurredAt: occurredAt ?? now,
     input: { userId, amount, metadata, occurredAt },
     awards: Object.entries(rule.awards).map(([unit, sum]) => ({
-      id: newId('LedgerEntry'),
+      id: makeId('LedgerEntry'),
       unit,
       amount: sum,
     })),

@@ -69,7 +69,7 @@ class XpStreamResolver {
       const wanted = userIds == null ? undefined : new Set(userIds);
       const id = { communityId: communityOf(context.principal), stream: 'xp' } as const;
       const includes = ({ userId }: LogEvent) => wanted === undefined || wanted.has(userId ?? '');
-      return streamItems(await openStream(context, id, { after, includes }), xpItem);
+      return streamItems(context, await openStream(context, id, { after, includes }), xpItem);
     },
   })
   @Scoped('stats:read')

@@ -1,5 +1,4 @@
 import { alignTo, type Sql } from '../db.ts';
-import type { NewEvent } from '../log.ts';
 
 // People. Other subgraphs add to a User what they know of it; here is who it is.
 
@@ -84,11 +83,6 @@ export async function userIdBy(
 
 /** Adds users with their external ids and tells the log, in one statement. Ids that exist are left as they are. */
 export async function addUsers(sql: Sql, communityId: string, users: readonly NewUser[]): Promise<void> {
-  const events: NewEvent[] = users.map(({ id, joinedAt }) => ({
-    kind: 'MemberJoined',
-    user_id: id,
-    payload: { joinedAt: joinedAt.toISOString() },
-  }));
   await sql`
     -- addUsers
     with added as (
@@ -104,6 +98,7 @@ export async function addUsers(sql: Sql, communityId: string, users: readonly Ne
       )
       order by u.id
       on conflict (community_id, id) do nothing
+      returning id, joined_at
     ), named as (
       insert into identity.external_id (community_id, system, value, user_id)
       select ${communityId}, x.system, x.value, u.value ->> 'id'
@@ -111,5 +106,9 @@ export async function addUsers(sql: Sql, communityId: string, users: readonly Ne
         jsonb_to_recordset(u.value -> 'externalIds') x(system text, value text)
       on conflict do nothing
     )
-    select log.append(${communityId}, 'members', ${sql.json(events as never)})`;
+    select log.append(${communityId}, 'members', jsonb_agg(jsonb_build_object(
+      'kind', 'MemberJoined', 'user_id', id, 'payload', jsonb_build_object('joinedAt', joined_at)
+    ) order by id))
+    from added
+    having count(*) > 0`;
 }

@@ -75,7 +75,7 @@ class MessageStreamResolver {
       const wanted = new Set(channelIds);
       const id = { communityId: communityOf(principal), stream: 'messages' } as const;
       const includes = ({ channelId }: LogEvent) => wanted.has(channelId ?? '');
-      return streamItems(await openStream(context, id, { after, includes }), messageItem);
+      return streamItems(context, await openStream(context, id, { after, includes }), messageItem);
     },
   })
   @Scoped('messages:read')

@@ -73,14 +73,14 @@ export async function sendMessages(
 
 /**
  * Who sends: a person's credential sends as its person, a key of the community names a member.
- * @throws NOT_ALLOWED, NOT_FOUND, VALIDATION_FAILED
+ * @throws FORBIDDEN, NOT_FOUND, VALIDATION_FAILED
  * @cost one query by port, for keys of the community.
  */
 export async function senderFor(sql: Sql, principal: Principal, senderId: string | null): Promise<string> {
   const path = ['input', 'senderId'];
   if (principal.userId !== undefined) {
     if (senderId === null || senderId === principal.userId) return principal.userId;
-    throw new Refusal('NOT_ALLOWED', "A person's key sends as that person: leave out `senderId`.", {}, path);
+    throw new Refusal('FORBIDDEN', "A person's key sends as that person: leave out `senderId`.", {}, path);
   }
   if (senderId === null) {
     throw new Refusal('VALIDATION_FAILED', 'A key of the community names the member who sends.', {}, path);
@@ -95,7 +95,7 @@ export async function senderFor(sql: Sql, principal: Principal, senderId: string
 
 /**
  * Refuses what the caller may not post in a channel. A channel that the credential is not limited to is, for it, not there.
- * @throws NOT_FOUND, NOT_ALLOWED
+ * @throws NOT_FOUND, FORBIDDEN
  * @cost one query by port.
  */
 export async function mustBeAllowedToPost(
@@ -114,7 +114,7 @@ export async function mustBeAllowedToPost(
   if (answer === undefined || !answer.exists) {
     throw new Refusal('NOT_FOUND', `No channel has the id "${channelId}".`, {}, path);
   }
-  if (!answer.allowed) throw new Refusal('NOT_ALLOWED', 'You may not post in this channel.', {}, path);
+  if (!answer.allowed) throw new Refusal('FORBIDDEN', 'You may not post in this channel.', {}, path);
 }
 
 /** Whether the credential reaches this channel at all. */

@@ -1,0 +1,333 @@
+import { executeSync, type GraphQLSchema } from 'graphql';
+import type { Data } from './entity.ts';
+import { type Answer, type Refused, refused } from './error.ts';
+import { failureOf, mergeRoot, type Run, type Services, sequence, type Types, toldOf } from './execute.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+import { copied } from './merge.ts';
+import { type Operation, Operations, type Values, type View } from './operation.ts';
+import { type Plan, Planner } from './plan.ts';
+import { Projecting, type Projection, projectionOf } from './project.ts';
+import type { Result, Subgraph } from './subgraph.ts';
+import { readSupergraph } from './supergraph.ts';
+import type { Variant } from './variant.ts';
+
+// A federation engine: it knows a supergraph and how to reach its subgraphs, no server, no key and nothing of any domain.
+// An operation goes through five phases: prepare (parse, limits, validate), coerce, plan, execute, project.
+
+export type { Answer, FormattedError, Refused } from './error.ts';
+export { type OverHttpOptions, overHttp } from './http.ts';
+export { defaultLimits, type Limits } from './limits.ts';
+export { Operation, type Values, type View } from './operation.ts';
+export {
+  type Call,
+  type InProcess,
+  type InProcessOptions,
+  inProcess,
+  type Result,
+  type Subgraph,
+  SubgraphFailure,
+} from './subgraph.ts';
+
+export interface EngineOptions<Caller> {
+  /** The composed supergraph's SDL. */
+  supergraph: string;
+  /** How to reach each `join__Graph`. */
+  subgraph(name: string, url: string | undefined): Subgraph<Caller>;
+  /** Those given replace their defaults. */
+  limits?: Partial<Limits>;
+  /** Whether errors of subgraphs without a code lose their message. Default true. */
+  maskErrors?: boolean;
+  /** Operations, and plans, kept ready. Default 1,000. */
+  cacheSize?: number;
+  /** Labels of progressive `@override` that are on. */
+  overrideLabels?: ReadonlySet<string>;
+  /** A number from 0 to 100 for each request: its side of `@override(label: "percent(x)")`. Default at random. */
+  percentage?(): number;
+  /** Told of each call to a subgraph before it is made. */
+  onCall?(subgraph: string, text: string, variables: Values | undefined): void;
+  /** Told of what went wrong inside; may return an id that the client is told. */
+  onFault?(error: unknown, where: string): string | undefined;
+}
+
+export interface EngineRequest<Caller> {
+  caller: Caller;
+  variables?: Values | null;
+  signal?: AbortSignal;
+}
+
+export interface StreamRequest<Caller> extends EngineRequest<Caller> {
+  /** Resumes after this cursor, whatever the operation itself says; null begins live. */
+  after?: unknown;
+}
+
+/** One item of a subscription's stream. */
+export interface StreamEvent {
+  /** Where the stream can be resumed; undefined unless the field is `@resumable`. */
+  readonly cursor: string | undefined;
+  /** The event's root as the subgraph sent it; `answer` doesn't change it. */
+  readonly data: Data | null;
+  readonly errors: Result['errors'];
+}
+
+export interface Stream {
+  /** The subgraph's items in order. Throws if the subgraph breaks the stream off; ends only if it completes it. */
+  events: AsyncIterable<StreamEvent>;
+  /** Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted. */
+  answer(event: StreamEvent): Promise<Answer>;
+  cancel(): Promise<void>;
+}
+
+export interface Engine<Caller> {
+  /** The schema clients see at most: nothing `@inaccessible`, descriptions kept. */
+  readonly schema: GraphQLSchema;
+  readonly subgraphs: ReadonlyMap<string, Subgraph<Caller>>;
+  /** Operations taken from the cache, and those that had to be prepared. */
+  readonly cache: { readonly hits: number; readonly misses: number };
+  /**
+   * Reads one operation of a document. Cached.
+   * @returns the operation, or the errors to answer with.
+   */
+  prepare(view: View, text: string, operationName?: string | null): Operation | Refused;
+  /** Runs a query or mutation. Never throws: whatever goes wrong is in the answer. */
+  execute(operation: Operation, request: EngineRequest<Caller>): Promise<Answer>;
+  /** Opens a subscription; an answer if it is refused before its first event. */
+  subscribe(operation: Operation, request: StreamRequest<Caller>): Promise<Stream | Answer>;
+  dispose(): Promise<void>;
+}
+
+/** What a variant of an operation needs to run, for one side of progressive overrides. */
+interface Ready {
+  readonly plan: Plan;
+  readonly project: Projection;
+}
+
+export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Caller> {
+  const { maskErrors = true, cacheSize = 1_000, percentage = () => Math.random() * 100 } = options;
+  const planner = new Planner(options.supergraph, { labels: options.overrideLabels, cacheSize });
+  const supergraph = readSupergraph(options.supergraph, planner.consumerSdl);
+  const operations = new Operations({
+    supergraph,
+    limits: { ...defaultLimits, ...options.limits },
+    cacheSize,
+  });
+  const subgraphs = new Map(supergraph.graphs.map(({ name, url }) => [name, options.subgraph(name, url)]));
+  const services: Services = {
+    subgraphs: subgraphs as ReadonlyMap<string, Subgraph<unknown>>,
+    maskErrors,
+    onCall: (...call) => options.onCall?.(...call),
+    onFault: (error, where) => options.onFault?.(error, where),
+  };
+  const types: Types = {
+    isOf: (name, condition) =>
+      name === condition || (supergraph.subtypes.get(condition)?.has(name as string) ?? false),
+    isAbstract: (name) => supergraph.subtypes.has(name as string),
+  };
+
+  const projections = new WeakMap<Variant, Projection>();
+  const ready = (operation: Operation, variant: Variant): Ready | Refused => {
+    let plan: Plan = nothing;
+    if (variant.text !== undefined) {
+      try {
+        const side = planner.isProgressive ? percentage() : 0;
+        plan = planner.plan(variant.text, side, types);
+        // A mutation's root field is complete with all below it before the next begins; one plan would overlap them.
+        if (variant.parts.length > 0 && !plan.isSerial) {
+          const parts = variant.parts.map((text) => planner.plan(text, side, types).step);
+          plan = { ...plan, step: sequence(parts.filter((step) => step !== undefined)) };
+        }
+      } catch (error) {
+        const id = services.onFault(error, 'planning');
+        const message = 'The operation could not be planned.';
+        return refused([{ message, extensions: { code: 'PLANNING_FAILED', ...(id && { id }) } }]);
+      }
+    }
+    let project = projections.get(variant);
+    if (!project) {
+      const { root, fragments, wireNames, view } = operation;
+      project = projectionOf({ ...variant, schema: view.schema, root, fragments, wireNames });
+      projections.set(variant, project);
+    }
+    return { plan, project };
+  };
+
+  const runOf = (operation: Operation, values: Values, { caller, signal }: EngineRequest<Caller>): Run => ({
+    data: {},
+    errors: [],
+    failures: [],
+    values,
+    caller,
+    signal,
+    services,
+    wireNames: operation.wireNames,
+  });
+
+  return {
+    schema: supergraph.schema,
+    subgraphs,
+    cache: operations,
+
+    prepare: (view, text, operationName) => operations.prepare(view, text, operationName),
+
+    async execute(operation, request) {
+      if (operation.kind === 'subscription') return notHere('A subscription has to be subscribed to.');
+      const coerced = operation.coerce(request.variables);
+      if ('errors' in coerced) return coerced.answer;
+      const { values } = coerced;
+      const variant = operation.variant(values);
+      const prepared = ready(operation, variant);
+      if ('errors' in prepared) return prepared.answer;
+      const run = runOf(operation, values, request);
+      await prepared.plan.step?.(run);
+      if (request.signal?.aborted) return aborted;
+      return answerOf(run, run.data, prepared.project, introspect(operation, variant, request.variables));
+    },
+
+    async subscribe(operation, request) {
+      if (operation.kind !== 'subscription') return notHere(`A ${operation.kind} can't be subscribed to.`);
+      const coerced = operation.coerce(request.variables);
+      if ('errors' in coerced) return coerced.answer;
+      const values = resumedValues(operation, coerced.values, request.after);
+      const prepared = ready(operation, operation.variant(values));
+      if ('errors' in prepared) return prepared.answer;
+      const { plan, project } = prepared;
+      const { source } = plan;
+      const subgraph = source && subgraphs.get(source.subgraph);
+      if (!source || !subgraph) return notHere('The subscription selects no field.');
+
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      if (request.signal?.aborted) abort();
+      request.signal?.addEventListener('abort', abort, { once: true });
+      const { signal } = controller;
+      let opened: AsyncIterable<Result> | Result;
+      try {
+        const { kind, text } = source;
+        const variables = Object.fromEntries(
+          source.variables.filter((name) => name in values).map((name) => [name, values[name]]),
+        );
+        services.onCall(source.subgraph, text, variables);
+        opened = await subgraph.subscribe({ kind, text, variables, caller: request.caller, signal });
+      } catch (error) {
+        request.signal?.removeEventListener('abort', abort);
+        return refused([failureOf(services, source.subgraph, error)]).answer;
+      }
+      if (!isStream(opened)) {
+        request.signal?.removeEventListener('abort', abort);
+        const errors = (opened.errors ?? []).map((error) => toldOf(services, source.subgraph, error));
+        return refused(errors).answer;
+      }
+
+      const cursorKey = operation.resumable?.resume.cursorKey;
+      const results = opened[Symbol.asyncIterator]();
+      const events = eventsOf(results, source.rootKeys[0], cursorKey, signal);
+      return {
+        events,
+        async answer(event) {
+          const run = runOf(operation, values, { ...request, signal });
+          mergeRoot(run, source, types, { ...event, data: event.data && copied(event.data) });
+          await plan.step?.(run);
+          return answerOf(run, event.data && run.data, project, undefined);
+        },
+        async cancel() {
+          request.signal?.removeEventListener('abort', abort);
+          abort();
+        },
+      };
+    },
+
+    async dispose() {
+      await Promise.all([...subgraphs.values()].map((subgraph) => subgraph.dispose?.()));
+    },
+  };
+}
+
+const nothing: Plan = { source: undefined, step: undefined, isSerial: true };
+
+const aborted: Answer = refused([
+  { message: 'The request was aborted.', extensions: { code: 'REQUEST_ABORTED' } },
+]).answer;
+
+function notHere(message: string): Answer {
+  return refused([{ message, extensions: { code: 'BAD_REQUEST' } }]).answer;
+}
+
+function answerOf(
+  run: Run,
+  data: Data | null,
+  project: Projection,
+  introspection: ReadonlyMap<string, string> | undefined,
+): Answer {
+  const { errors } = run;
+  const json = project(data, new Projecting(errors, run.failures, introspection));
+  return {
+    json: errors.length > 0 ? `{"errors":${JSON.stringify(errors)},"data":${json}}` : `{"data":${json}}`,
+    hasData: true,
+    errors,
+  };
+}
+
+/** The introspection part of an answer: each of its fields as JSON. */
+function introspect(
+  { view }: Operation,
+  { introspection }: Variant,
+  variables: Values | null | undefined,
+): ReadonlyMap<string, string> | undefined {
+  if (!introspection) return undefined;
+  const { data } = executeSync({ schema: view.schema, document: introspection, variableValues: variables });
+  return new Map(Object.entries(data ?? {}).map(([key, value]) => [key, JSON.stringify(value)]));
+}
+
+function resumedValues(operation: Operation, values: Values, after: unknown): Values {
+  if (!operation.resumable) return values;
+  const value = after === undefined ? operation.resumable.after(values) : after;
+  return value === undefined || value === null
+    ? values
+    : { ...values, [operation.resumable.resume.variable]: value };
+}
+
+function isStream(opened: AsyncIterable<Result> | Result): opened is AsyncIterable<Result> {
+  return Symbol.asyncIterator in opened;
+}
+
+/** Reads a subgraph's stream. Aborting ends it at once, even while the subgraph is silent. */
+function eventsOf(
+  results: AsyncIterator<Result>,
+  rootKey: string | undefined,
+  cursorKey: string | undefined,
+  signal: AbortSignal,
+): AsyncIterableIterator<StreamEvent> {
+  const end: IteratorResult<StreamEvent, undefined> = { done: true, value: undefined };
+  let wake: ((result: typeof end) => void) | undefined;
+  const stop = () => {
+    wake?.(end);
+    // A generator that waits for its next event returns only after it; nobody should wait for that.
+    results.return?.()?.catch(() => {});
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  const read = async (): Promise<IteratorResult<StreamEvent>> => {
+    const { value, done } = await results.next();
+    if (done) return end;
+    const { data = null, errors } = value;
+    const item = rootKey === undefined ? undefined : data?.[rootKey];
+    const cursor = cursorKey === undefined ? undefined : (item as Data | null | undefined)?.[cursorKey];
+    const known = cursor !== undefined && cursor !== null;
+    return { done: false, value: { cursor: known ? String(cursor) : undefined, data, errors } };
+  };
+  return {
+    next: () =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) return resolve(end);
+        wake = resolve;
+        read().then(resolve, reject);
+      }),
+    async return() {
+      signal.removeEventListener('abort', stop);
+      stop();
+      return end;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

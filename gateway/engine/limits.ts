@@ -1,0 +1,143 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from 'graphql';
+
+// How large an operation may be. Fragments count at every place that spreads them, so that a short document can't unfold
+// into a huge one; each fragment is measured once.
+
+export interface Limits {
+  /** Lexical tokens of the document. Default 5,000. */
+  tokens: number;
+  /** Fields inside fields; introspection doesn't count. Default 20. */
+  depth: number;
+  /** Aliased fields, fragments unfolded. Default 100. */
+  aliases: number;
+  /** Fields of the operation's root, fragments unfolded. Default 30. */
+  rootFields: number;
+  /** Directives, fragments unfolded. Default 100. */
+  directives: number;
+  /** All fields, fragments unfolded. Default 5,000. */
+  fields: number;
+}
+
+export const defaultLimits: Limits = {
+  tokens: 5_000,
+  depth: 20,
+  aliases: 100,
+  rootFields: 30,
+  directives: 100,
+  fields: 5_000,
+};
+
+/** Whether graphql-js stopped reading a document because of its `maxTokens`. */
+export function isTokenLimit(error: GraphQLError): boolean {
+  return error.message.includes('Document contains more');
+}
+
+export function tokenLimitError(limits: Limits): GraphQLError {
+  return limitError(
+    'TOKEN_LIMIT_EXCEEDED',
+    `The document has more than ${limits.tokens} tokens.`,
+    limits.tokens,
+  );
+}
+
+/**
+ * What of an operation is beyond its limits, one error each. Runs before validation, so on documents that may be invalid.
+ */
+export function limitErrors(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  limits: Limits,
+): GraphQLError[] {
+  const size = measure(document, operation);
+  const errors: GraphQLError[] = [];
+  for (const [name, code, what] of rules) {
+    if (size[name] <= limits[name]) continue;
+    const value = size[name] === Number.POSITIVE_INFINITY ? 'far more' : size[name];
+    errors.push(limitError(code, `The operation has ${what(value, limits[name])}.`, limits[name]));
+  }
+  return errors;
+}
+
+const rules: readonly [keyof Size, string, (value: number | string, limit: number) => string][] = [
+  ['depth', 'DEPTH_LIMIT_EXCEEDED', (value, limit) => `a depth of ${value}, more than the ${limit} allowed`],
+  ['aliases', 'ALIAS_LIMIT_EXCEEDED', (value, limit) => `${value} aliases, more than the ${limit} allowed`],
+  [
+    'rootFields',
+    'ROOT_FIELD_LIMIT_EXCEEDED',
+    (value, limit) => `${value} root fields, more than the ${limit} allowed`,
+  ],
+  [
+    'directives',
+    'DIRECTIVE_LIMIT_EXCEEDED',
+    (value, limit) => `${value} directives, more than the ${limit} allowed`,
+  ],
+  ['fields', 'FIELD_LIMIT_EXCEEDED', (value, limit) => `${value} fields, more than the ${limit} allowed`],
+];
+
+function limitError(code: string, message: string, limit: number): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, limit } });
+}
+
+interface Size {
+  depth: number;
+  aliases: number;
+  rootFields: number;
+  directives: number;
+  fields: number;
+}
+
+function measure(document: DocumentNode, operation: OperationDefinitionNode): Size {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  const measured = new Map<string, Size>();
+
+  const measureFragment = (name: string): Size => {
+    const known = measured.get(name);
+    if (known) return known;
+    // A fragment inside itself counts as nothing: validation refuses it.
+    measured.set(name, nothing);
+    const fragment = fragments.get(name);
+    const size = fragment ? measureSelections(fragment.selectionSet) : nothing;
+    measured.set(name, size);
+    return size;
+  };
+
+  const measureSelections = (set: SelectionSetNode): Size => {
+    const size = { ...nothing };
+    for (const selection of set.selections) {
+      size.directives += selection.directives?.length ?? 0;
+      if (selection.kind === Kind.FIELD) {
+        const inner = selection.selectionSet ? measureSelections(selection.selectionSet) : nothing;
+        size.fields += 1 + inner.fields;
+        size.rootFields += 1;
+        size.aliases += (selection.alias ? 1 : 0) + inner.aliases;
+        size.directives += inner.directives;
+        if (!selection.name.value.startsWith('__')) size.depth = Math.max(size.depth, 1 + inner.depth);
+        continue;
+      }
+      const inner =
+        selection.kind === Kind.INLINE_FRAGMENT
+          ? measureSelections(selection.selectionSet)
+          : measureFragment(selection.name.value);
+      size.fields += inner.fields;
+      size.rootFields += inner.rootFields;
+      size.aliases += inner.aliases;
+      size.directives += inner.directives;
+      size.depth = Math.max(size.depth, inner.depth);
+    }
+    return size;
+  };
+
+  return measureSelections(operation.selectionSet);
+}
+
+const nothing: Size = { depth: 0, aliases: 0, rootFields: 0, directives: 0, fields: 0 };

@@ -1,0 +1,343 @@
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLEnumType,
+  GraphQLError,
+  type GraphQLInterfaceType,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLScalarType,
+  type GraphQLSchema,
+  isAbstractType,
+  isEnumType,
+  isInterfaceType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isScalarType,
+} from 'graphql';
+import { collectSubfields } from 'graphql/execution/collectFields.js';
+import type { Data } from './entity.ts';
+import type { FormattedError } from './error.ts';
+import { type Path, type Place, pathOf } from './path.ts';
+import type { WireNames } from './wire.ts';
+
+// Merged data -> the response's JSON, in the client's shape and order, in one pass. Every selection set becomes a function
+// per runtime type, generated as source text on first use: constant keys and straight-line code are several times faster
+// than walking the operation for each object.
+
+/** One projection under way: the errors so far, and how to find out which missing values they explain. */
+export class Projecting {
+  readonly errors: FormattedError[];
+  /** JSON of the introspection fields, by response key. */
+  readonly introspection: ReadonlyMap<string, string> | undefined;
+  private readonly failures: readonly Path[];
+  private explained: Set<string> | undefined;
+
+  constructor(
+    errors: FormattedError[],
+    failures: readonly Path[],
+    introspection: ReadonlyMap<string, string> | undefined,
+  ) {
+    this.errors = errors;
+    this.failures = failures;
+    this.introspection = introspection;
+  }
+
+  /**
+   * Notes that a non-null field has no value. It is an error unless one is known at or below its path, or a failed call
+   * explains it.
+   */
+  missing(up: Place | undefined, key: string | number, coordinate: string): undefined {
+    const path = pathOf({ up, key });
+    if (this.isExplained(path)) return undefined;
+    this.add({
+      message: `Cannot return null for non-nullable field ${coordinate}.`,
+      path,
+      extensions: { code: 'NULL_FOR_NON_NULL' },
+    });
+    return undefined;
+  }
+
+  /** Notes a value that isn't one of its scalar. */
+  invalid(up: Place | undefined, key: string | number, error: unknown): undefined {
+    const message = error instanceof GraphQLError ? error.message : 'The value could not be written.';
+    this.add({ message, path: pathOf({ up, key }), extensions: { code: 'INVALID_VALUE' } });
+    return undefined;
+  }
+
+  private add(error: FormattedError): void {
+    this.errors.push(error);
+    if (this.explained && error.path) explain(this.explained, error.path);
+  }
+
+  private isExplained(path: Path): boolean {
+    if (!this.explained) {
+      this.explained = new Set();
+      for (const error of this.errors) if (error.path) explain(this.explained, error.path);
+    }
+    if (this.explained.has(path.join('\0'))) return true;
+    return this.failures.some((failure) => failure.every((key, at) => path[at] === key));
+  }
+}
+
+function explain(explained: Set<string>, path: Path): void {
+  for (let length = 1; length <= path.length; length += 1) explained.add(path.slice(0, length).join('\0'));
+}
+
+/** Writes one value as JSON; undefined stands for null, whose place its parent must decide. */
+type Writer = (
+  value: unknown,
+  projecting: Projecting,
+  up: Place | undefined,
+  key: string | number,
+) => string | undefined;
+
+/** @returns the JSON of "data". */
+export type Projection = (data: Data | null, projecting: Projecting) => string;
+
+export interface Projected {
+  schema: GraphQLSchema;
+  root: GraphQLObjectType;
+  fields: ReadonlyMap<string, readonly FieldNode[]>;
+  fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  conditions: Readonly<Record<string, unknown>>;
+  wireNames: WireNames;
+}
+
+/** Compiles how the response to one variant of an operation is written. */
+export function projectionOf(projected: Projected): Projection {
+  const compiler = new Compiler(projected);
+  const write = compiler.root();
+  return (data, projecting) => (data && write(data, projecting)) ?? 'null';
+}
+
+class Compiler {
+  private readonly projected: Projected;
+
+  constructor(projected: Projected) {
+    this.projected = projected;
+  }
+
+  root(): (data: Data, projecting: Projecting) => string | undefined {
+    const { root, fields } = this.projected;
+    const write = this.objectOf(root, fields, true);
+    return (data, projecting) => write(data, projecting, undefined, '');
+  }
+
+  private writerOf(type: GraphQLOutputType, field: Field): Writer {
+    if (isNonNullType(type)) return this.writerOf(type.ofType, field);
+    if (isListType(type)) {
+      const item = this.writerOf(type.ofType, field);
+      return listOf(item, isNonNullType(type.ofType), field.coordinate);
+    }
+    if (isScalarType(type)) return scalarOf(type);
+    if (isEnumType(type)) return enumOf(type);
+    return isAbstractType(type) ? this.abstractOf(type, field.nodes) : this.selectionOf(type, field.nodes);
+  }
+
+  /** An object whose `__typename` says what it is; each type is compiled when its first object comes along. */
+  private abstractOf(declared: GraphQLNamedType & GraphQLOutputType, nodes: readonly FieldNode[]): Writer {
+    const { schema } = this.projected;
+    const writers = new Map<unknown, Writer | undefined>();
+    const compile = (name: unknown): Writer | undefined => {
+      const type = typeof name === 'string' ? schema.getType(name) : undefined;
+      if (isObjectType(type) && isAbstractType(declared) && schema.isSubType(declared, type)) {
+        return this.selectionOf(type, nodes);
+      }
+      // A type that the caller's schema doesn't know is null.
+      // Interface objects go by their interface's name, or none: then only what the interface declares is known.
+      const unnamed = name === undefined || name === null || isInterfaceType(type);
+      return unnamed && isInterfaceType(declared) ? this.selectionOf(declared, nodes) : undefined;
+    };
+    return (value, projecting, up, key) => {
+      if (typeof value !== 'object' || value === null) return undefined;
+      const name = (value as Data).__typename;
+      let write = writers.get(name);
+      if (write === undefined) {
+        if (writers.has(name)) return undefined;
+        write = compile(name);
+        // What subgraphs name is theirs: don't let it grow the map without bound.
+        if (write || writers.size < 1_000) writers.set(name, write);
+        if (!write) return undefined;
+      }
+      return write(value, projecting, up, key);
+    };
+  }
+
+  private selectionOf(type: GraphQLObjectType | GraphQLInterfaceType, nodes: readonly FieldNode[]): Writer {
+    const { schema, fragments, conditions } = this.projected;
+    // graphql-js asks for an object type, and treats an interface just as well.
+    const fields = collectSubfields(schema, fragments, conditions, type as GraphQLObjectType, nodes);
+    return this.objectOf(type, fields, false);
+  }
+
+  /**
+   * Generates the writer of one selection set on one type. For `{ id name }` it is, in essence:
+   *     if ((t = w0(o.id, …)) === undefined) return missing;
+   *     s += '{"id":' + t + ',"name":' + (w1(o.name, …) ?? 'null');
+   */
+  private objectOf(
+    type: GraphQLObjectType | GraphQLInterfaceType,
+    fields: ReadonlyMap<string, readonly FieldNode[]>,
+    isRoot: boolean,
+  ): Writer {
+    const writers: Writer[] = [];
+    const statements: string[] = [];
+    let separator = '{';
+    for (const [responseKey, nodes] of fields) {
+      const name = nodes[0]!.name.value;
+      const json = JSON.stringify(responseKey);
+      const label = `${separator}${json}:`;
+      const definition = type.getFields()[name];
+      if (name === '__typename') {
+        statements.push(`s += ${JSON.stringify(label + JSON.stringify(type.name))};`);
+      } else if (isRoot && (name === '__schema' || name === '__type')) {
+        statements.push(`s += ${JSON.stringify(label)} + (c.introspection.get(${json}) ?? 'null');`);
+      } else if (definition) {
+        const field = { nodes, coordinate: `${type.name}.${name}` };
+        const wire = JSON.stringify(this.projected.wireNames.of(nodes[0]!));
+        const call = `w${writers.length}(o[${wire}], c, q, ${json})`;
+        writers.push(this.writerOf(definition.type, field));
+        if (isNonNullType(definition.type)) {
+          const coordinate = JSON.stringify(field.coordinate);
+          statements.push(`if ((t = ${call}) === undefined) return c.missing(q, ${json}, ${coordinate});`);
+          statements.push(`s += ${JSON.stringify(label)} + t;`);
+        } else {
+          statements.push(`s += ${JSON.stringify(label)} + (${call} ?? 'null');`);
+        }
+      } else {
+        continue;
+      }
+      separator = ',';
+    }
+    const end = separator === '{' ? '{}' : '}';
+    const locals = writers.map((_, index) => `w${index} = w[${index}]`);
+    // The text holds nothing but names that graphql-js has parsed, each as a JSON string.
+    const generate = new Function(
+      'w',
+      `${locals.length > 0 ? `const ${locals.join(', ')};` : ''}
+return function write(o, c, p, k) {
+  if (typeof o !== 'object' || o === null) return undefined;
+  const q = ${isRoot ? 'undefined' : '{ up: p, key: k }'};
+  let t, s = '';
+${statements.join('\n')}
+  return s + ${JSON.stringify(end)};
+};`,
+    ) as (writers: readonly Writer[]) => Writer;
+    return generate(writers);
+  }
+}
+
+interface Field {
+  readonly nodes: readonly FieldNode[];
+  readonly coordinate: string;
+}
+
+/** Generated like objects, so that each list calls a writer of its own that can be inlined. */
+function listOf(item: Writer, isItemNonNull: boolean, coordinate: string): Writer {
+  const generate = new Function(
+    'item',
+    `return function writeList(v, c, p, k) {
+  if (!Array.isArray(v)) return undefined;
+  const q = { up: p, key: k };
+  let s = '[';
+  for (let i = 0; i < v.length; i += 1) {
+    const t = item(v[i], c, q, i);
+    if (i > 0) s += ',';
+    ${
+      isItemNonNull
+        ? `if (t === undefined) return c.missing(q, i, ${JSON.stringify(coordinate)});
+    s += t;`
+        : "s += t ?? 'null';"
+    }
+  }
+  return s + ']';
+};`,
+  ) as (item: Writer) => Writer;
+  return generate(item);
+}
+
+function enumOf(type: GraphQLEnumType): Writer {
+  const texts = new Map(type.getValues().map(({ name }) => [name, JSON.stringify(name)]));
+  // A value that the caller's schema doesn't have is null.
+  return (value) => texts.get(value as string);
+}
+
+function scalarOf(type: GraphQLScalarType): Writer {
+  switch (type.name) {
+    case 'String':
+      return (value, projecting, up, key) => {
+        if (typeof value === 'string') return quoted(value);
+        return coerced(type, value, projecting, up, key);
+      };
+    case 'ID':
+      return (value, projecting, up, key) => {
+        if (typeof value === 'string') return quoted(value);
+        return coerced(type, value, projecting, up, key);
+      };
+    case 'Int':
+      return (value, projecting, up, key) => {
+        // Exactly the 32-bit integers are equal to themselves as one.
+        if (typeof value === 'number' && (value | 0) === value) return `${value}`;
+        return coerced(type, value, projecting, up, key);
+      };
+    case 'Float':
+      return (value, projecting, up, key) => {
+        if (typeof value === 'number' && Number.isFinite(value)) return `${value}`;
+        return coerced(type, value, projecting, up, key);
+      };
+    case 'Boolean':
+      return (value, projecting, up, key) => {
+        if (value === true) return 'true';
+        return value === false ? 'false' : coerced(type, value, projecting, up, key);
+      };
+    default:
+      return (value, projecting, up, key) => {
+        if (value === undefined || value === null) return undefined;
+        if (typeof value === 'string') return quoted(value);
+        return written(value, projecting, up, key);
+      };
+  }
+}
+
+/** A value in another form than its scalar's: what graphql-js makes of it. */
+function coerced(
+  type: GraphQLScalarType,
+  value: unknown,
+  projecting: Projecting,
+  up: Place | undefined,
+  key: string | number,
+): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  try {
+    return JSON.stringify(type.serialize(value));
+  } catch (error) {
+    return projecting.invalid(up, key, error);
+  }
+}
+
+/** The value of a custom scalar, whatever it is. */
+function written(
+  value: unknown,
+  projecting: Projecting,
+  up: Place | undefined,
+  key: string | number,
+): string | undefined {
+  if (typeof value === 'bigint') return `${value}`;
+  try {
+    const json = JSON.stringify(value);
+    return json === 'null' ? undefined : json;
+  } catch (error) {
+    return projecting.invalid(up, key, error);
+  }
+}
+
+/** A string as JSON. Most need no escapes: looking is cheaper than calling JSON.stringify. */
+function quoted(text: string): string {
+  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON escapes.
+const needsEscape = /[\u0000-\u001f"\\\ud800-\udfff]/;

@@ -1,0 +1,165 @@
+import {
+  buildASTSchema,
+  type ConstDirectiveNode,
+  type DefinitionNode,
+  type DocumentNode,
+  type GraphQLSchema,
+  Kind,
+  parse,
+  specifiedDirectives,
+  specifiedScalarTypes,
+} from 'graphql';
+import type { Reserved } from './wire.ts';
+
+// What a composed supergraph says besides its plans: where its subgraphs are, which types stand for which, and the schema
+// that clients see. Hidden (`@inaccessible`) types count in type conditions, never in the clients' schema.
+
+/** Where one `join__Graph` answers. */
+export interface Graph {
+  name: string;
+  url: string | undefined;
+}
+
+/** `@resumable` of a subscription field: the items' cursor field and the argument that resumes after one. */
+export interface Resumable {
+  cursor: string;
+  after: string;
+}
+
+export interface Supergraph extends Reserved {
+  /** The schema clients see, nothing hidden in it, descriptions kept. */
+  schema: GraphQLSchema;
+  graphs: readonly Graph[];
+  /** Every abstract type's name -> the names of all types that are one, hidden ones and interfaces included. */
+  subtypes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Subscription field name -> its `@resumable`. */
+  resumable: ReadonlyMap<string, Resumable>;
+}
+
+/**
+ * Reads a supergraph.
+ * @param sdl           the composed supergraph.
+ * @param consumerSdl   the planner's print of what clients see: it still holds introspection types and parts of `join`.
+ */
+export function readSupergraph(sdl: string, consumerSdl: string): Supergraph {
+  const document = parse(sdl, { noLocation: true });
+  return {
+    schema: clientSchema(parse(consumerSdl, { noLocation: true })),
+    graphs: graphsIn(document),
+    subtypes: subtypesIn(document),
+    fieldNames: fieldNamesIn(document),
+    requiredWithArguments: requiredWithArgumentsIn(document),
+    resumable: resumableIn(document),
+  };
+}
+
+const builtIn = new Set([
+  ...specifiedScalarTypes.map((type) => type.name),
+  ...specifiedDirectives.map((directive) => directive.name),
+]);
+
+const machinery = /^(__|(join|link|core|federation|inaccessible|tag)__)/;
+
+function clientSchema(document: DocumentNode): GraphQLSchema {
+  const definitions: DefinitionNode[] = [];
+  for (const definition of document.definitions) {
+    const name = 'name' in definition ? definition.name?.value : undefined;
+    if (name !== undefined && (builtIn.has(name) || machinery.test(name))) continue;
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION) {
+      definitions.push(definition);
+      continue;
+    }
+    const fields = definition.fields?.filter((field) => !field.name.value.startsWith('__'));
+    definitions.push({ ...definition, fields });
+  }
+  // Composition has checked it; what it let through is not for us to refuse.
+  return buildASTSchema({ kind: Kind.DOCUMENT, definitions }, { assumeValid: true, assumeValidSDL: true });
+}
+
+function graphsIn(document: DocumentNode): Graph[] {
+  const graphs: Graph[] = [];
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.ENUM_TYPE_DEFINITION || definition.name.value !== 'join__Graph') continue;
+    for (const value of definition.values ?? []) {
+      const graph = value.directives?.find((directive) => directive.name.value === 'join__graph');
+      const name = (graph && stringArgument(graph, 'name')) ?? value.name.value;
+      graphs.push({ name, url: (graph && stringArgument(graph, 'url')) || undefined });
+    }
+  }
+  return graphs;
+}
+
+function subtypesIn(document: DocumentNode): Map<string, Set<string>> {
+  const subtypes = new Map<string, Set<string>>();
+  const add = (abstract: string, name: string) => {
+    const names = subtypes.get(abstract);
+    if (names) names.add(name);
+    else subtypes.set(abstract, new Set([name]));
+  };
+  for (const definition of document.definitions) {
+    if (
+      definition.kind === Kind.OBJECT_TYPE_DEFINITION ||
+      definition.kind === Kind.INTERFACE_TYPE_DEFINITION
+    ) {
+      if (definition.kind === Kind.INTERFACE_TYPE_DEFINITION)
+        add(definition.name.value, definition.name.value);
+      for (const parent of definition.interfaces ?? []) add(parent.name.value, definition.name.value);
+    } else if (definition.kind === Kind.UNION_TYPE_DEFINITION) {
+      for (const member of definition.types ?? []) add(definition.name.value, member.name.value);
+    }
+  }
+  return subtypes;
+}
+
+function fieldNamesIn(document: DocumentNode): Set<string> {
+  const names = new Set<string>();
+  for (const definition of document.definitions) {
+    if ('fields' in definition) for (const field of definition.fields ?? []) names.add(field.name.value);
+  }
+  return names;
+}
+
+function requiredWithArgumentsIn(document: DocumentNode): Set<string> {
+  const names = new Set<string>();
+  for (const definition of document.definitions) {
+    if (!('fields' in definition)) continue;
+    for (const { directives } of definition.fields ?? []) {
+      for (const directive of directives ?? []) {
+        if (directive.name.value !== 'join__field') continue;
+        const required = stringArgument(directive, 'requires') ?? '';
+        for (const [, name] of required.matchAll(/(\w+)\s*\(/g)) names.add(name!);
+      }
+    }
+  }
+  return names;
+}
+
+function resumableIn(document: DocumentNode): Map<string, Resumable> {
+  const resumable = new Map<string, Resumable>();
+  const root = rootName(document, 'subscription') ?? 'Subscription';
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION || definition.name.value !== root) continue;
+    for (const field of definition.fields ?? []) {
+      const directive = field.directives?.find(({ name }) => /^(.+__)?resumable$/.test(name.value));
+      if (!directive) continue;
+      resumable.set(field.name.value, {
+        cursor: stringArgument(directive, 'cursor') ?? 'cursor',
+        after: stringArgument(directive, 'after') ?? 'after',
+      });
+    }
+  }
+  return resumable;
+}
+
+function rootName(document: DocumentNode, operation: string): string | undefined {
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.SCHEMA_DEFINITION) continue;
+    return definition.operationTypes.find((root) => root.operation === operation)?.type.name.value;
+  }
+  return undefined;
+}
+
+function stringArgument(directive: ConstDirectiveNode, name: string): string | undefined {
+  const value = directive.arguments?.find((argument) => argument.name.value === name)?.value;
+  return value?.kind === Kind.STRING ? value.value : undefined;
+}

@@ -1,0 +1,89 @@
+import type { Logger } from 'pino';
+import type { Principal } from '../subgraphs/principal.ts';
+import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
+import type { Config } from './config.ts';
+import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createServer, type Server } from './serve.ts';
+import { viewsOf } from './view.ts';
+
+// A gateway: a supergraph, how its subgraphs are reached, and who may call. Whoever starts it decides all three.
+
+export interface GatewayOptions {
+  supergraph: string;
+  /** How a subgraph is reached; over HTTP at its URL in the supergraph when undefined. */
+  reach?(name: string): Subgraph<Caller> | undefined;
+  /** `laurel`: by the keys that the identity subgraph knows. `none`: everybody sees everything. */
+  auth: 'laurel' | 'none';
+  /** Makes the token of a principal for subgraphs in other processes. */
+  sign?: (principal: Principal) => Promise<string>;
+  config: Pick<Config, 'origins' | 'trustProxy'>;
+  log: Logger;
+  unready?: () => Promise<string | undefined>;
+  /** Told of each call to a subgraph. */
+  onCall?: (subgraph: string, text: string, variables: Record<string, unknown> | undefined) => void;
+}
+
+export interface Gateway extends Server {
+  engine: Engine<Caller>;
+}
+
+export const principalHeader = 'x-laurel-principal';
+
+/** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { supergraph, reach, auth, sign, config, log, unready, onCall } = options;
+  const engine = createEngine<Caller>({
+    supergraph,
+    subgraph: (name, url) => reach?.(name) ?? distant(name, url),
+    ...(onCall === undefined ? {} : { onCall }),
+    onFault(error, where) {
+      const id = Math.random().toString(36).slice(2, 10);
+      log.error({ err: error, where, id }, 'subgraph fault');
+      return id;
+    },
+  });
+  const server = createServer({
+    engine,
+    access: accessOf(engine, supergraph, auth, sign),
+    log,
+    origins: config.origins,
+    trustProxy: config.trustProxy,
+    ...(unready === undefined ? {} : { unready }),
+  });
+  return {
+    ...server,
+    engine,
+    async close() {
+      await server.close();
+      await engine.dispose();
+    },
+  };
+}
+
+function distant(name: string, url: string | undefined): Subgraph<Caller> {
+  if (url === undefined || url === '')
+    throw new Error(`The supergraph has no URL for the subgraph "${name}".`);
+  return overHttp<Caller>({
+    name,
+    url,
+    headersOf: ({ token }) => (token === '' ? ({} as Record<string, string>) : { [principalHeader]: token }),
+    streamExtensionsOf: ({ token }) => (token === '' ? {} : { [principalHeader]: token }),
+  });
+}
+
+function accessOf(
+  engine: Engine<Caller>,
+  supergraph: string,
+  auth: 'laurel' | 'none',
+  sign: GatewayOptions['sign'],
+): Access {
+  if (auth === 'none') return openAccess({ key: 'all', schema: engine.schema });
+  const identity = engine.subgraphs.get('identity');
+  if (identity === undefined)
+    throw new Error('The supergraph has no subgraph "identity" to ask who is calling: use --auth none.');
+  return laurelAccess({
+    identity,
+    viewOf: viewsOf(engine.schema, supergraph),
+    ...(sign === undefined ? {} : { sign }),
+  });
+}

@@ -1,0 +1,126 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { contextFor, type Resources } from '../subgraphs/context.ts';
+import { startEmbedded } from '../subgraphs/embedded.ts';
+import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
+import { keepReading } from '../subgraphs/log.ts';
+import { migrated, openStore, reach } from '../subgraphs/store.ts';
+import type { Caller } from './access.ts';
+import { compose } from './compose.ts';
+import type { Config } from './config.ts';
+import { inProcess } from './engine/index.ts';
+import { createGateway, type Gateway } from './gateway.ts';
+import { type Closing, listening } from './process.ts';
+import { welcome } from './welcome.ts';
+
+// One process that serves everything: the database, four subgraphs whose calls are function calls, and the gateway.
+
+/** Where each subgraph answers when it is a process of its own; in one process nobody asks there. */
+export const subgraphUrls: Readonly<Record<string, string>> = Object.fromEntries(
+  subgraphs.map(({ name }, at) => [name, `http://127.0.0.1:${4_001 + at}/graphql`]),
+);
+
+/** `laurel start`. */
+export async function start(config: Config, log: Logger, closing: Closing): Promise<void> {
+  const embedded = config.databaseUrl === undefined;
+  const databaseUrl = config.databaseUrl ?? (await startDatabase(config, closing));
+  const sql = await reach(databaseUrl);
+  closing.add(() => sql.end({ timeout: 5 }));
+  await migrated(sql);
+  const { resources, close } = await openStore(sql, (error) =>
+    log.error({ err: error }, 'the log could not be read'),
+  );
+  closing.add(close);
+
+  const readers = keepReading(
+    sql,
+    resources.tail,
+    subgraphs.flatMap((one) => one.readers(resources)),
+    (error) => log.error({ err: error }, 'background reader failed'),
+  );
+  closing.add(() => readers.stop());
+
+  const demo = embedded ? await demoFor(resources, config.dataFolder) : undefined;
+  const gateway = oneProcessGateway(resources, config, log);
+  closing.add(() => gateway.close());
+  const port = await listening(gateway, config);
+  const endpoint = endpointOf(config.host, port);
+  if (demo !== undefined) await writeDemo(config.dataFolder, endpoint, demo);
+  process.stdout.write(welcome(endpoint, demo, join(config.dataFolder, 'demo.json')));
+}
+
+/** The gateway over the four subgraphs in this process. */
+export function oneProcessGateway(
+  resources: Resources,
+  config: Pick<Config, 'origins' | 'trustProxy'>,
+  log: Logger,
+  onCall?: (subgraph: string, text: string) => void,
+): Gateway {
+  const supergraph = compose(
+    subgraphs.map(({ name, sdl }) => ({ name, sdl, url: subgraphUrls[name] ?? '' })),
+  );
+  const local = new Map(
+    subgraphs.map(({ name, schema }) => [
+      name,
+      inProcess<Caller>({ name, schema, contextOf: ({ principal }) => contextFor(resources, principal) }),
+    ]),
+  );
+  return createGateway({
+    supergraph,
+    reach: (name) => local.get(name),
+    auth: 'laurel',
+    config,
+    log,
+    unready: () => databaseProblem(resources),
+    ...(onCall === undefined ? {} : { onCall }),
+  });
+}
+
+/** Starts the embedded PostgreSQL; the process ends when it does. */
+export async function startDatabase({ dataFolder }: Config, closing: Closing): Promise<string> {
+  const database = await startEmbedded({ dataFolder, log: (line) => console.error(line) });
+  closing.add(() => database.stop());
+  void database.ended.then((why) => {
+    console.error(why);
+    process.exit(1);
+  });
+  return database.url;
+}
+
+/** Writes `demo.json` for scripts, readable by this user alone. */
+export async function writeDemo(dataFolder: string, endpoint: string, demo: Demo): Promise<void> {
+  const file = join(dataFolder, 'demo.json');
+  await mkdir(dataFolder, { recursive: true });
+  await writeFile(file, `${JSON.stringify({ ...demo, endpoint }, null, 2)}\n`, { mode: 0o600 });
+  await chmod(file, 0o600);
+}
+
+/** Where clients on this machine reach a server that listens there. */
+export function endpointOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}/graphql`;
+}
+
+/**
+ * The demo of an embedded store: loaded when the store is empty, else as `demo.json` tells. Lost secrets can't be found
+ * again, so without that file the demo gets new ones. A store that others filled has no demo.
+ */
+async function demoFor(resources: Resources, dataFolder: string): Promise<Demo | undefined> {
+  if (await isEmpty(resources.sql)) return loadDemo(resources);
+  if (!(await hasDemo(resources.sql))) return undefined;
+  try {
+    return JSON.parse(await readFile(join(dataFolder, 'demo.json'), 'utf8')) as Demo;
+  } catch {
+    return loadDemo(resources);
+  }
+}
+
+async function databaseProblem({ sql }: Resources): Promise<string | undefined> {
+  try {
+    await sql`select 1`;
+    return undefined;
+  } catch {
+    return 'The database does not answer.';
+  }
+}

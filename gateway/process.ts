@@ -1,0 +1,109 @@
+import { type Logger, pino } from 'pino';
+import { StartFailure } from '../subgraphs/start-failure.ts';
+import { type Config, readConfig } from './config.ts';
+
+// What every long-running command has in common: its configuration, its log, how it fails to start and how it ends.
+
+/** A command's resources, closed in the opposite order of their opening. */
+export class Closing {
+  private readonly steps: (() => Promise<unknown>)[] = [];
+
+  /** Remembers what ends a thing that was just opened. */
+  add(step: () => Promise<unknown>): void {
+    this.steps.push(step);
+  }
+
+  async close(): Promise<void> {
+    for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) await step();
+  }
+}
+
+/** The environment's configuration; prints every problem and exits with 1 when one is wrong. */
+export function configOrExit(): Config {
+  const read = readConfig(process.env);
+  if ('config' in read) return read.config;
+  for (const problem of read.problems) console.error(problem);
+  process.exit(1);
+}
+
+/** JSON lines on standard error. Headers and secrets are never logged; a stray one is cut out here. */
+export function openLog({ logLevel }: Config): Logger {
+  return pino(
+    { level: logLevel, redact: ['*.headers', '*.authorization', '*.secret', '*.token', '*["x-api-key"]'] },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+/**
+ * Runs a command that serves until it is told to end. SIGTERM and SIGINT close what it opened and exit with 0; a second
+ * one exits at once. A StartFailure is one line and exit 1.
+ */
+export async function serveUntilTold(
+  serve: (config: Config, log: Logger, closing: Closing) => Promise<void>,
+): Promise<void> {
+  const config = configOrExit();
+  const log = openLog(config);
+  const closing = new Closing();
+  let ending = false;
+  const end = () => {
+    if (ending) process.exit(1);
+    ending = true;
+    closing.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'shutting down failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  try {
+    await serve(config, log, closing);
+  } catch (error) {
+    if (ending) return;
+    ending = true;
+    await closing.close().catch(() => {});
+    exitWith(error, log);
+  }
+}
+
+/** Runs a command that does one thing. */
+export async function doAndExit(
+  work: (config: Config, log: Logger, closing: Closing) => Promise<void>,
+): Promise<void> {
+  const config = configOrExit();
+  const log = openLog(config);
+  const closing = new Closing();
+  try {
+    await work(config, log, closing);
+    await closing.close();
+  } catch (error) {
+    await closing.close().catch(() => {});
+    exitWith(error, log);
+  }
+}
+
+/** Listens, or says in one line why it can't. @throws StartFailure */
+export async function listening(
+  server: { listen(address: { host: string; port: number }): Promise<{ port: number }> },
+  address: { host: string; port: number },
+): Promise<number> {
+  try {
+    return (await server.listen(address)).port;
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const where = `${address.host}:${address.port}`;
+    if (code === 'EADDRINUSE')
+      throw new StartFailure(`Something listens on ${where} already. Set PORT to a free port.`);
+    if (code === 'EACCES')
+      throw new StartFailure(`This user may not listen on ${where}. Set PORT to 1024 or more.`);
+    throw new StartFailure(`Listening on ${where} failed: ${message}. HOST and PORT say where.`);
+  }
+}
+
+function exitWith(error: unknown, log: Logger): never {
+  if (error instanceof StartFailure) console.error(error.message);
+  else log.fatal({ err: error }, 'failed');
+  process.exit(1);
+}

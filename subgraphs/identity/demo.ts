@@ -1,0 +1,49 @@
+import { type Sql, transaction } from '../db.ts';
+import { demoCommunity, demoMoment, demoPeople } from '../demo.ts';
+import { issueKey, revokeKeysNamed } from './api-key.ts';
+import { addUsers } from './user.ts';
+
+export interface DemoKeys {
+  systemKey: string;
+  integrationKey: string;
+  personalKey: string;
+}
+
+/** The people of the demo. */
+export async function loadDemo(sql: Sql, now: Date): Promise<void> {
+  const users = demoPeople.map(({ joinedDaysAgo, ...person }) => ({
+    ...person,
+    displayName: `${person.firstName} ${person.lastName}`,
+    avatarUrl: null,
+    status: 'ACTIVE',
+    joinedAt: demoMoment(now, joinedDaysAgo, 600),
+  }));
+  await addUsers(sql, demoCommunity.id, users);
+}
+
+const names = { integration: 'Demo integration', personal: 'Demo app' };
+
+/** New keys of the demo, each random; those of before stop working. The personal one is the administrator's. */
+export async function issueDemoKeys(sql: Sql): Promise<DemoKeys> {
+  const { id } = demoCommunity;
+  return transaction(sql, async (tx) => {
+    await revokeKeysNamed(tx, id, Object.values(names));
+    return {
+      systemKey: await issueKey(tx, id, { kind: 'SYSTEM', name: 'System' }),
+      integrationKey: await issueKey(tx, id, { kind: 'INTEGRATION', name: names.integration }),
+      personalKey: await issueKey(tx, id, {
+        kind: 'PERSONAL',
+        name: names.personal,
+        userId: demoPeople[0]?.id ?? '',
+        scopes: [
+          'users:read',
+          'community:read',
+          'fields:read',
+          'stats:read',
+          'messages:read',
+          'messages:write',
+        ],
+      }),
+    };
+  });
+}

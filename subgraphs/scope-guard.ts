@@ -1,0 +1,79 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type GraphQLSchema,
+  getNamedType,
+  Kind,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { Refusal } from './errors.ts';
+import { covers, type Principal } from './principal.ts';
+
+// The gateway refuses what a caller's scopes don't cover; a subgraph that others can reach refuses it once more. What an
+// operation needs is worked out once for its document, not at every field.
+
+/** Gives a check that throws FORBIDDEN for an operation that needs scopes its caller doesn't have. */
+export function scopeGuard(schema: GraphQLSchema): (document: DocumentNode, principal: Principal) => void {
+  const needs = new LRUCache<DocumentNode, Need[]>({ max: 1_000 });
+  return (document, { scopes }) => {
+    let needed = needs.get(document);
+    if (needed === undefined) {
+      needed = needsOf(schema, document);
+      needs.set(document, needed);
+    }
+    const missing = needed.find(({ alternatives }) => !covers(scopes, alternatives));
+    if (missing === undefined) return;
+    throw new Refusal(
+      'FORBIDDEN',
+      `${missing.coordinate} needs the scope ${missing.alternatives.join(' or ')}.`,
+    );
+  };
+}
+
+interface Need {
+  coordinate: string;
+  alternatives: string[][];
+}
+
+function needsOf(schema: GraphQLSchema, document: DocumentNode): Need[] {
+  const needs: Need[] = [];
+  const info = new TypeInfo(schema);
+  const add = (coordinate: string, node: { directives?: readonly unknown[] } | null | undefined) => {
+    const alternatives = scopesOf(node as Directed);
+    if (alternatives !== undefined) needs.push({ coordinate, alternatives });
+  };
+  visit(
+    document,
+    visitWithTypeInfo(info, {
+      Field(node: FieldNode) {
+        const [parent, type] = [info.getParentType(), getNamedType(info.getType())];
+        add(`${parent?.name}.${node.name.value}`, info.getFieldDef()?.astNode);
+        if (type != null) add(type.name, type.astNode);
+      },
+      InlineFragment() {
+        const type = getNamedType(info.getType());
+        if (type != null) add(type.name, type.astNode);
+      },
+    }),
+  );
+  return needs;
+}
+
+type Directed = {
+  directives?: readonly { name: { value: string }; arguments?: readonly { value: unknown }[] }[];
+} | null;
+
+function scopesOf(node: Directed): string[][] | undefined {
+  const directive = node?.directives?.find(({ name }) => name.value === 'requiresScopes');
+  const value = directive?.arguments?.[0]?.value as StringLists | undefined;
+  if (value?.kind !== Kind.LIST) return undefined;
+  return value.values.map(({ values }) => values.map((scope) => scope.value));
+}
+
+interface StringLists {
+  kind: string;
+  values: { values: { value: string }[] }[];
+}

@@ -1,0 +1,160 @@
+import Fastify, { type FastifyRequest } from 'fastify';
+import {
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLFormattedError,
+  getOperationAST,
+  parse,
+  validate,
+} from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import mercurius from 'mercurius';
+import type { Logger } from 'pino';
+import { WebSocketServer } from 'ws';
+import { contextFor, type Resources } from './context.ts';
+import { schemaProblem } from './db.ts';
+import { Refusal } from './errors.ts';
+import type { Subgraph } from './feature.ts';
+import { keepReading } from './log.ts';
+import { type Principal, principalHeader, principalVerifier, type SigningKeys } from './principal.ts';
+import { scopeGuard } from './scope-guard.ts';
+import { allScopes } from './scopes.ts';
+
+// A subgraph as a process of its own: mercurius answers queries and mutations, graphql-ws serves streams, at one path.
+
+export interface ServeSubgraphOptions {
+  subgraph: Subgraph;
+  resources: Resources;
+  log: Logger;
+  /** Keys that principals are signed with; undefined: it stands alone and everybody is a system key of `communityId`. */
+  keys: SigningKeys | undefined;
+  communityId?: string | undefined;
+}
+
+export interface SubgraphServer {
+  listen(address: { host: string; port: number }): Promise<{ port: number }>;
+  close(): Promise<void>;
+}
+
+const path = '/graphql';
+
+export async function createSubgraphServer(options: ServeSubgraphOptions): Promise<SubgraphServer> {
+  const { subgraph, resources, log, keys, communityId } = options;
+  const { schema } = subgraph;
+  const guard = scopeGuard(schema);
+  const everybody: Principal = {
+    kind: 'system',
+    scopes: allScopes,
+    ...(communityId === undefined ? {} : { communityId }),
+  };
+  const verify = keys === undefined ? async () => everybody : principalVerifier(keys);
+  const formatted = (error: GraphQLError) => formattedError(error, log);
+
+  const app = Fastify({ bodyLimit: 8_388_608, forceCloseConnections: 'idle' });
+  await app.register(mercurius, {
+    schema,
+    path,
+    jit: 3,
+    graphiql: false,
+    context: async (request: FastifyRequest) => {
+      const header = request.headers[principalHeader];
+      return contextFor(resources, await verify(typeof header === 'string' ? header : undefined));
+    },
+    errorFormatter: ({ data, errors }) => ({
+      statusCode: 200,
+      response: { data: data ?? null, errors: errors?.map((error) => formatted(error) as never) ?? [] },
+    }),
+  });
+  app.graphql.addHook('preExecution', async (_schema, document, context) => {
+    guard(document, (context as unknown as { principal: Principal }).principal);
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    // Before anything is executed: the principal was refused, or the request is not GraphQL.
+    const refusal = error instanceof Refusal ? error : undefined;
+    const status =
+      refusal?.code === 'BAD_CREDENTIAL' ? 401 : ((error as { statusCode?: number }).statusCode ?? 500);
+    reply.code(status).send({
+      data: null,
+      errors: [formatted(new GraphQLError((error as Error).message, { originalError: error as Error }))],
+    });
+  });
+  app.get('/health/live', async () => ({ status: 'live' }));
+  app.get('/health/ready', async (_request, reply) => {
+    const problem = await schemaProblem(resources.sql).catch(() => 'The database does not answer.');
+    return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
+  });
+
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_048_576 });
+  const streams = useServer(
+    {
+      schema,
+      async onSubscribe(_context, _id, { query, variables, operationName, extensions }) {
+        try {
+          const token = extensions?.[principalHeader];
+          const principal = await verify(typeof token === 'string' ? token : undefined);
+          const document = parse(query);
+          const invalid = validate(schema, document);
+          if (invalid.length > 0) return invalid;
+          guard(document, principal);
+          return {
+            schema,
+            document,
+            operationName,
+            variableValues: variables,
+            contextValue: contextFor(resources, principal),
+            rootValue:
+              getOperationAST(document, operationName)?.operation === 'subscription' ? undefined : {},
+          } as ExecutionArgs;
+        } catch (error) {
+          return [asGraphqlError(error)];
+        }
+      },
+      onError: (_context, _id, _payload, errors) => errors.map((error) => formatted(error as GraphQLError)),
+      onNext: (_context, _id, _payload, _args, { errors, ...result }) =>
+        errors && { ...result, errors: errors.map((error) => formatted(error as GraphQLError)) },
+    },
+    sockets,
+  );
+  app.server.on('upgrade', (request, socket, head) => {
+    sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
+  });
+
+  const readers = keepReading(resources.sql, resources.tail, subgraph.readers(resources), (error) =>
+    log.error({ err: error }, 'background reader failed'),
+  );
+
+  return {
+    async listen({ host, port }) {
+      await app.listen({ host, port });
+      return { port: (app.server.address() as { port: number }).port };
+    },
+    async close() {
+      await readers.stop();
+      await streams.dispose();
+      await app.close();
+    },
+  };
+}
+
+/** As it goes to the gateway: a Refusal as it is, an invalid operation as graphql-js says it, a bug as INTERNAL. */
+export function formattedError(error: GraphQLError, log: Logger): GraphQLFormattedError {
+  const { message, locations, path: at, extensions } = error;
+  const cause = error.originalError;
+  const common = { ...(locations && { locations }), ...(at && { path: at }) };
+  if (cause instanceof Refusal) return { message, ...common, extensions: cause.extensions };
+  if (cause === undefined || cause instanceof GraphQLError || typeof extensions?.code === 'string') {
+    return { message, ...common, extensions: { code: 'BAD_REQUEST', ...extensions } };
+  }
+  const id = Math.random().toString(36).slice(2, 10);
+  log.error({ err: cause, id, path: at }, 'resolver failed');
+  return {
+    message: `Something went wrong on our side; its id is ${id}.`,
+    ...common,
+    extensions: { code: 'INTERNAL', id },
+  };
+}
+
+function asGraphqlError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  return new GraphQLError((error as Error).message, { originalError: error as Error });
+}

@@ -1,0 +1,70 @@
+import { type Resources, systemClock } from './context.ts';
+import { connect, migrate, type Sql, schemaProblem } from './db.ts';
+import { runningDatabaseUrl } from './embedded.ts';
+import { cursorSeal, openTail, secretsFor } from './log.ts';
+import { StartFailure } from './start-failure.ts';
+
+// What a process opens of the database before it serves, and closes after.
+
+export interface Store {
+  resources: Resources;
+  close(): Promise<void>;
+}
+
+/** Connects and waits until the database answers. @throws StartFailure when it doesn't */
+export async function reach(url: string): Promise<Sql> {
+  const sql = connect(url);
+  try {
+    await sql`select 1`;
+    return sql;
+  } catch (error) {
+    await sql.end({ timeout: 0 }).catch(() => {});
+    throw new StartFailure(
+      `The database at ${withoutPassword(url)} can't be reached: ${(error as Error).message || (error as { code?: string }).code}.`,
+    );
+  }
+}
+
+/** Migrates the schema. @throws StartFailure when the database refuses */
+export async function migrated(sql: Sql): Promise<string[]> {
+  try {
+    return await migrate(sql);
+  } catch (error) {
+    throw new StartFailure(`The database can't be migrated: ${(error as Error).message}.`);
+  }
+}
+
+/** Opens what resolvers work with. @throws StartFailure when this program doesn't know the database's schema */
+export async function openStore(sql: Sql, onFault: (error: unknown) => void): Promise<Store> {
+  const problem = await schemaProblem(sql);
+  if (problem !== undefined) throw new StartFailure(problem);
+  const [seal] = await secretsFor(sql, 'cursor');
+  if (seal === undefined) throw new Error('A store has a secret for cursors.');
+  const tail = await openTail(sql, onFault);
+  return {
+    resources: { sql, tail, cursors: cursorSeal(seal.secret), now: systemClock },
+    close: () => tail.close(),
+  };
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/([^:@/]*)(:[^@/]*)?@/, (_all, user) => `//${user}@`).replace(/\?.*$/, '');
+}
+
+/** Which database a command uses, in the order they are looked for. */
+export interface DatabaseChoice {
+  databaseUrl: string | undefined;
+  dataFolder: string;
+}
+
+/**
+ * The database of a process that doesn't own one: DATABASE_URL, or what a `laurel start` or `laurel db` on the same data
+ * folder runs. @throws StartFailure that names the three ways when there is none
+ */
+export async function databaseUrlFor({ databaseUrl, dataFolder }: DatabaseChoice): Promise<string> {
+  const url = databaseUrl ?? (await runningDatabaseUrl(dataFolder));
+  if (url !== undefined) return url;
+  throw new StartFailure(
+    `There is no database to use. Set DATABASE_URL to a PostgreSQL, run \`laurel db\`, or run \`laurel start\` (both with LAUREL_DATA=${dataFolder}).`,
+  );
+}
