@@ -43,7 +43,6 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     bodyLimit: longestBody,
     trustProxy,
     forceCloseConnections: 'idle',
-    disableRequestLogging: true,
   });
   const live = createLive(engine, access);
   const closing = new AbortController();

@@ -23,15 +23,12 @@ class TrackEventInput {
       .max(200, 'A reference has 1-200 characters.')
       .nullish(),
     metadata: z
-      .unknown()
+      .record(z.string(), z.unknown(), 'Metadata is a JSON object.')
       .refine(
-        (value) => value == null || (typeof value === 'object' && !Array.isArray(value)),
-        'Metadata is a JSON object.',
-      )
-      .refine(
-        (value) => JSON.stringify(value ?? null).length <= 8_192,
+        (value) => JSON.stringify(value).length <= 8_192,
         'Metadata has at most 8,192 characters of JSON.',
-      ),
+      )
+      .nullish(),
     occurredAt: z
       .date()
       .refine((moment) => moment.getTime() <= Date.now() + 300_000, 'An event does not happen in the future.')

@@ -239,11 +239,7 @@ async function writeEvents(
       from entry e join balance b using (user_id, unit)
       returning *
     ), leveled as (
-      select l.*, l.unit = 'XP' and exists (
-        select from gamification.level v
-        where v.community_id = ${communityId}
-          and v.min_xp > l.balance_after - l.amount and v.min_xp <= l.balance_after
-      ) as leveled_up
+      select l.*, ${leveled(sql)} as leveled_up
       from ledger l
     ), told as (
       select log.append(${communityId}, 'xp', jsonb_agg(jsonb_build_object(
@@ -276,9 +272,12 @@ async function repeatedEvents(
   repeats: readonly Candidate[],
 ): Promise<[string, TrackedEvent | Refusal][]> {
   if (repeats.length === 0) return [];
-  const firsts = await sql<{ id: string; firstId: string; same: boolean }[]>`
+  const firsts = await sql<{ id: string; firstId: string; leveledUp: boolean; same: boolean }[]>`
     -- repeatedEvents
-    select c.id, e.id as "firstId", e.input = c.input as same
+    select c.id, e.id as "firstId", e.input = c.input as same, exists (
+      select from gamification.ledger_entry l
+      where l.community_id = e.community_id and l.event_id = e.id and ${leveled(sql)}
+    ) as "leveledUp"
     from jsonb_to_recordset(${sql.json(repeats as never)}) c(id text, "eventType" text, reference text, input jsonb)
     join gamification.event e on e.community_id = ${communityId}
       and e.event_type = c."eventType" and e.reference = c.reference`;
@@ -287,10 +286,18 @@ async function repeatedEvents(
     communityId,
     firsts.map(({ firstId }) => firstId),
   );
-  return firsts.map(({ id, same }, at) => {
-    if (same) return [id, { entries: entries[at] ?? [], leveledUp: false, replayed: true }];
+  return firsts.map(({ id, same, leveledUp }, at) => {
+    if (same) return [id, { entries: entries[at] ?? [], leveledUp, replayed: true }];
     const reference = repeats.find((repeat) => repeat.id === id)?.reference;
     const message = `The reference "${reference}" was used for another event: use a new one for a new event.`;
     return [id, new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'reference'])];
   });
+}
+
+/** Whether the entry `l` carried its person over the threshold of a level. */
+function leveled(sql: Sql) {
+  return sql`(l.unit = 'XP' and exists (
+    select from gamification.level v
+    where v.community_id = l.community_id and v.min_xp > l.balance_after - l.amount and v.min_xp <= l.balance_after
+  ))`;
 }
