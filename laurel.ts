@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { compose } from './gateway/compose.ts';
+import { withTables } from './gateway/docs.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { endpointOf, start, startDatabase, subgraphUrls, writeDemo } from './gateway/index.ts';
 import { doAndExit, listening, serveUntilTold } from './gateway/process.ts';
@@ -117,18 +118,23 @@ program
     '--schema <folder>',
     'write every printed schema to a folder: subgraphs, supergraph and what clients see',
   )
-  .action((options: { out?: string; url: Record<string, string>; schema?: string }) =>
+  .option('--readme <file>', 'print the tables of a README anew')
+  .action((options: { out?: string; url: Record<string, string>; schema?: string; readme?: string }) =>
     doAndExit(async () => {
-      if (options.out === undefined && options.schema === undefined) {
+      if (options.out === undefined && options.schema === undefined && options.readme === undefined) {
         throw new StartFailure('Say where to write: `laurel compose --out supergraph.graphql`.');
       }
       if (options.out !== undefined) {
         const parts = subgraphs.map(({ name, sdl }) => ({ name, sdl, url: options.url[name] ?? '' }));
         await writeWhole(options.out, compose(parts));
       }
-      if (options.schema === undefined) return;
-      for (const [file, text] of Object.entries(schemaFiles()))
-        await writeWhole(join(options.schema, file), text);
+      if (options.schema !== undefined) {
+        const { schema } = options;
+        for (const [file, text] of Object.entries(schemaFiles())) await writeWhole(join(schema, file), text);
+      }
+      if (options.readme !== undefined) {
+        await writeWhole(options.readme, withTables(await readText(options.readme)));
+      }
     }),
   );
 

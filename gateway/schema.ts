@@ -1,7 +1,7 @@
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { subgraphs } from '../subgraphs/index.ts';
 import { compose } from './compose.ts';
-import { createEngine } from './engine/index.ts';
+import { createEngine, type Subgraph } from './engine/index.ts';
 import { subgraphUrls } from './index.ts';
 
 /** The printed schemas of `schema/`, by file name: one a subgraph, the supergraph, and what clients see. */
@@ -9,15 +9,15 @@ export function schemaFiles(): Record<string, string> {
   const supergraph = compose(
     subgraphs.map(({ name, sdl }) => ({ name, sdl, url: subgraphUrls[name] ?? '' })),
   );
-  const engine = createEngine({
-    supergraph,
-    subgraph: () => {
-      throw new Error('Printing a schema calls no subgraph.');
-    },
-  });
+  const engine = createEngine({ supergraph, subgraph: () => uncalled });
   return {
     ...Object.fromEntries(subgraphs.map(({ name, sdl }) => [`${name}.graphql`, sdl])),
     'supergraph.graphql': `${supergraph.trimEnd()}\n`,
     'api.graphql': `${printSchema(lexicographicSortSchema(engine.schema))}\n`,
   };
 }
+
+const never = (): never => {
+  throw new Error('Printing a schema calls no subgraph.');
+};
+const uncalled: Subgraph<never> = { execute: never, subscribe: never };
