@@ -289,9 +289,10 @@ function clientPath(run: Run, fetch: Fetch, path: readonly (string | number)[]):
   });
 }
 
-function picked(values: Values, names: readonly string[]): Values | undefined {
+/** Those of the variables that have a value. */
+export function picked(values: Values, names: readonly string[]): Values | undefined {
   if (names.length === 0) return undefined;
   const some: Values = {};
-  for (const name of names) if (name in values) some[name] = values[name];
+  for (const name of names) if (Object.hasOwn(values, name)) some[name] = values[name];
   return some;
 }

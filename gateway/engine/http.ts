@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { SubgraphSocket } from './socket.ts';
-import { type Call, type Result, type Subgraph, SubgraphFailure } from './subgraph.ts';
+import { type Call, type Result, resultFrom, type Subgraph, SubgraphFailure } from './subgraph.ts';
 
 // A subgraph behind a URL: queries and mutations by POST over kept-alive connections, subscriptions over one
 // graphql-transport-ws socket that all of them share.
@@ -85,16 +85,14 @@ export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Cal
 }
 
 function resultOf(name: string, status: number, body: string): Result {
-  let result: unknown;
+  let result: Result | undefined;
   try {
-    result = JSON.parse(body);
+    result = resultFrom(JSON.parse(body));
   } catch (error) {
     throw unavailable(name, error);
   }
-  if (typeof result === 'object' && result !== null) {
-    const { data, errors } = result as Result;
-    if (data !== undefined || (Array.isArray(errors) && status < 500)) return { data, errors };
-  }
+  // A server that failed in part may have sent the rest.
+  if (result && (status < 500 || result.data)) return result;
   throw unavailable(name, new Error(`Status ${status}: ${body.slice(0, 500)}`));
 }
 

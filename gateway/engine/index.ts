@@ -1,7 +1,16 @@
 import { executeSync, type GraphQLSchema } from 'graphql';
 import type { Data } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
-import { failureOf, mergeRoot, type Run, type Services, sequence, type Types, toldOf } from './execute.ts';
+import {
+  failureOf,
+  mergeRoot,
+  picked,
+  type Run,
+  type Services,
+  sequence,
+  type Types,
+  toldOf,
+} from './execute.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';
@@ -202,9 +211,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       let opened: AsyncIterable<Result> | Result;
       try {
         const { kind, text } = source;
-        const variables = Object.fromEntries(
-          source.variables.filter((name) => name in values).map((name) => [name, values[name]]),
-        );
+        const variables = picked(values, source.variables);
         services.onCall(source.subgraph, text, variables);
         opened = await subgraph.subscribe({ kind, text, variables, caller: request.caller, signal });
       } catch (error) {

@@ -15,6 +15,8 @@ export interface Limits {
   tokens: number;
   /** Fields inside fields; introspection doesn't count. Default 20. */
   depth: number;
+  /** Brackets inside brackets, and selections inside selections, fragments unfolded. Default 100. */
+  nesting: number;
   /** Aliased fields, fragments unfolded. Default 100. */
   aliases: number;
   /** Fields of the operation's root, fragments unfolded. Default 30. */
@@ -28,11 +30,53 @@ export interface Limits {
 export const defaultLimits: Limits = {
   tokens: 5_000,
   depth: 20,
+  nesting: 100,
   aliases: 100,
   rootFields: 30,
   directives: 100,
   fields: 5_000,
 };
+
+/**
+ * Whether a text has brackets inside brackets beyond the limit. Asked before parsing: every parser, graphql-js's and the
+ * planner's, descends by recursion, and a stack that overflows can end the process.
+ */
+export function nestingError(text: string, { nesting }: Limits): GraphQLError | undefined {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '{' || character === '[' || character === '(') {
+      depth += 1;
+      if (depth > nesting) return limitError(...nestingLimit(nesting));
+    } else if (character === '}' || character === ']' || character === ')') {
+      depth -= 1;
+    } else if (character === '#') {
+      while (at + 1 < text.length && text[at + 1] !== '\n' && text[at + 1] !== '\r') at += 1;
+    } else if (character === '"') {
+      at = endOfString(text, at);
+    }
+  }
+  return undefined;
+}
+
+function nestingLimit(nesting: number): [string, string, number] {
+  return ['NESTING_LIMIT_EXCEEDED', `The document nests more than the ${nesting} levels allowed.`, nesting];
+}
+
+/** The position of the last quote of the string, or block string, that begins at `start`. */
+function endOfString(text: string, start: number): number {
+  if (text.startsWith('"""', start)) {
+    let end = text.indexOf('"""', start + 3);
+    while (end > 0 && text[end - 1] === '\\') end = text.indexOf('"""', end + 3);
+    return end < 0 ? text.length : end + 2;
+  }
+  for (let at = start + 1; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '"' || character === '\n' || character === '\r') return at;
+    if (character === '\\') at += 1;
+  }
+  return text.length;
+}
 
 /** Whether graphql-js stopped reading a document because of its `maxTokens`. */
 export function isTokenLimit(error: GraphQLError): boolean {
@@ -67,6 +111,11 @@ export function limitErrors(
 
 const rules: readonly [keyof Size, string, (value: number | string, limit: number) => string][] = [
   ['depth', 'DEPTH_LIMIT_EXCEEDED', (value, limit) => `a depth of ${value}, more than the ${limit} allowed`],
+  [
+    'nesting',
+    'NESTING_LIMIT_EXCEEDED',
+    (value, limit) => `selections nested ${value} levels deep, more than the ${limit} allowed`,
+  ],
   ['aliases', 'ALIAS_LIMIT_EXCEEDED', (value, limit) => `${value} aliases, more than the ${limit} allowed`],
   [
     'rootFields',
@@ -87,6 +136,7 @@ function limitError(code: string, message: string, limit: number): GraphQLError 
 
 interface Size {
   depth: number;
+  nesting: number;
   aliases: number;
   rootFields: number;
   directives: number;
@@ -117,6 +167,7 @@ function measure(document: DocumentNode, operation: OperationDefinitionNode): Si
       size.directives += selection.directives?.length ?? 0;
       if (selection.kind === Kind.FIELD) {
         const inner = selection.selectionSet ? measureSelections(selection.selectionSet) : nothing;
+        size.nesting = Math.max(size.nesting, 1 + inner.nesting);
         size.fields += 1 + inner.fields;
         size.rootFields += 1;
         size.aliases += (selection.alias ? 1 : 0) + inner.aliases;
@@ -128,6 +179,7 @@ function measure(document: DocumentNode, operation: OperationDefinitionNode): Si
         selection.kind === Kind.INLINE_FRAGMENT
           ? measureSelections(selection.selectionSet)
           : measureFragment(selection.name.value);
+      size.nesting = Math.max(size.nesting, 1 + inner.nesting);
       size.fields += inner.fields;
       size.rootFields += inner.rootFields;
       size.aliases += inner.aliases;
@@ -140,4 +192,4 @@ function measure(document: DocumentNode, operation: OperationDefinitionNode): Si
   return measureSelections(operation.selectionSet);
 }
 
-const nothing: Size = { depth: 0, aliases: 0, rootFields: 0, directives: 0, fields: 0 };
+const nothing: Size = { depth: 0, nesting: 0, aliases: 0, rootFields: 0, directives: 0, fields: 0 };

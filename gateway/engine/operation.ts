@@ -17,7 +17,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
-import { isTokenLimit, type Limits, limitErrors, tokenLimitError } from './limits.ts';
+import { isTokenLimit, type Limits, limitErrors, nestingError, tokenLimitError } from './limits.ts';
 import type { Supergraph } from './supergraph.ts';
 import { conditionVariables, type Resume, type Variant, variantOf } from './variant.ts';
 import { WireNames } from './wire.ts';
@@ -107,7 +107,9 @@ export class Operation {
     const { values } = coerced;
     const used = this.variant(values).variables;
     const shared = Object.fromEntries(
-      [...used, ...this.conditions].filter((name) => name in values).map((name) => [name, values[name]]),
+      [...used, ...this.conditions]
+        .filter((name) => Object.hasOwn(values, name))
+        .map((name) => [name, values[name]]),
     );
     return JSON.stringify([this.view.key, this.name, this.resumable?.shape ?? this.text, shared]);
   }
@@ -157,6 +159,8 @@ export class Operations {
 
   private read(view: View, text: string, name: string | null | undefined): Operation | Refused {
     const { limits, supergraph } = this.options;
+    const tooDeep = nestingError(text, limits);
+    if (tooDeep) return refuse([tooDeep], 'LIMIT_EXCEEDED');
     let document: DocumentNode;
     try {
       document = parse(text, { maxTokens: limits.tokens });

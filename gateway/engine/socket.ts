@@ -1,6 +1,6 @@
 import { type Client, createClient, type SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { type Result, SubgraphFailure } from './subgraph.ts';
+import { type Result, resultFrom, SubgraphFailure } from './subgraph.ts';
 
 // The streams of one subgraph, all over one graphql-transport-ws socket that is opened for the first and closed soon after
 // the last. A stream ends only on the subgraph's `complete`; whatever else ends it is an error of the stream.
@@ -75,12 +75,12 @@ export class SubgraphSocket {
     const unsubscribe = this.client.subscribe(payload, {
       next(result) {
         if (ended) return;
-        items.push(result as Result);
+        items.push(resultFrom(result) ?? { data: null });
         wake?.();
       },
       error(error) {
         if (!Array.isArray(error)) return fail(error);
-        items.push({ errors: error });
+        items.push(resultFrom({ errors: error }) ?? {});
         end();
       },
       complete: end,

@@ -49,6 +49,31 @@ export interface Subgraph<Caller> {
   dispose?(): Promise<void>;
 }
 
+/**
+ * Reads what came over the wire, where anything may come.
+ * @returns undefined for what isn't an execution result.
+ */
+export function resultFrom(value: unknown): Result | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { data, errors } = value as Record<string, unknown>;
+  if (data === undefined && !Array.isArray(errors)) return undefined;
+  return {
+    data: typeof data === 'object' && !Array.isArray(data) ? (data as Result['data']) : undefined,
+    errors: Array.isArray(errors) ? errors.map(errorFrom) : undefined,
+  };
+}
+
+function errorFrom(value: unknown): ResultError {
+  const { message, path, extensions } = (value ?? {}) as Record<string, unknown>;
+  return {
+    message: String(message),
+    path: Array.isArray(path)
+      ? path.filter((key) => typeof key === 'string' || typeof key === 'number')
+      : undefined,
+    extensions: typeof extensions === 'object' && extensions !== null ? { ...extensions } : undefined,
+  };
+}
+
 /** A subgraph that gave no answer: what is said to clients (`code`, `message`), what went wrong inside (`cause`). */
 export class SubgraphFailure extends Error {
   readonly code: string;
@@ -85,6 +110,9 @@ const compileFromUse = 3;
 /**
  * A schema in this process: graphql-js for an operation's first two uses, graphql-jit from the third on. Nothing is
  * serialised; results are the executors' own fresh objects, so that the engine may write into them.
+ *
+ * What graphql-jit asks of a schema: properties that are functions or promises need a resolver (it reads them as values),
+ * and objects of abstract types a synchronous `resolveType`, `isTypeOf` or `__typename`.
  */
 export function inProcess<Caller>(options: InProcessOptions<Caller>): InProcess<Caller> {
   const { schema, contextOf, cacheSize = 1_000 } = options;

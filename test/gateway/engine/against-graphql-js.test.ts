@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { federate, type TestSubgraph } from '../../kit/federation.ts';
 import { generateQuery } from '../../kit/operations.ts';
 
-// The same objects behind one merged schema and behind a federation of three: whatever is asked, the answers are the same
-// to the byte, and so are the places of the errors.
+// The same objects behind one merged schema and behind a federation of three: whatever is asked, the data is the same to
+// the byte, and there are errors on both sides or on none.
 
 const catalog = `
   type Query { users: [User!]! user(id: ID!): User nodes: [Node] things: [Thing!] top(n: Int = 2): [Item] }
@@ -175,11 +175,9 @@ function valid(schema: GraphQLSchema, seed: number) {
   }
 }
 
-const operations = Number(process.env.OPERATIONS ?? 250);
-
-/** Places in a response, sorted; those that only say again that a null could not stay are left out. */
-const places = (errors: readonly { path?: readonly unknown[] }[] = []) =>
-  [...new Set(errors.map(({ path }) => JSON.stringify(path)))].sort();
+// More of them: OPERATIONS=10000 FROM=5000 npx vitest run test/gateway/engine/against
+const operations = Number(process.env.OPERATIONS ?? 120);
+const from = Number(process.env.FROM ?? 0);
 
 describe.each([
   ['healthy', false],
@@ -190,7 +188,7 @@ describe.each([
     const federation = federate(subgraphs, {
       limits: { fields: 10_000, depth: 50, aliases: 1_000, directives: 1_000 },
     });
-    for (let seed = 0; seed < operations; seed += 1) {
+    for (let seed = from; seed < from + operations; seed += 1) {
       const { text, variables } = valid(mergedSchema, seed);
       const expected = await execute({
         schema: mergedSchema,
@@ -199,12 +197,11 @@ describe.each([
         variableValues: variables,
       });
       const answer = await federation.answer(text, variables);
-      const data = JSON.stringify(JSON.parse(answer.json).data);
       const about = `seed ${seed}: ${text} ${JSON.stringify(variables)}\n${JSON.stringify(answer.errors)}`;
+      const data = answer.json.slice(answer.json.indexOf('"data":') + '"data":'.length, -1);
       expect(data, about).toBe(JSON.stringify(expected.data));
-      expect(answer.json.includes(`"data":${JSON.stringify(expected.data)}}`), about).toBe(true);
-      if (!faults) expect(answer.errors, about).toEqual([]);
-      else expect(places(answer.errors).length > 0, about).toEqual(places(expected.errors).length > 0);
+      // Of several values missing in one object each side may name another.
+      expect(answer.errors.length > 0, about).toBe((expected.errors ?? []).length > 0);
     }
   });
 });

@@ -97,6 +97,17 @@ describe('a subgraph over http', () => {
     expect(JSON.stringify(errors)).not.toContain('stack trace');
   });
 
+  it.each([
+    ['{"data":"text","errors":{}}'],
+    ['{"errors":[null,5,{"path":"x","extensions":[]}]}'],
+    ['{"data":{"_entities":{"0":1}},"errors":[{"message":1,"path":["_entities","99",{}]}]}'],
+    ['{"data":{"_entities":[5,[],null]}}'],
+  ])('that sends nonsense costs its fields and no more: %s', async (body) => {
+    const url = await listen((_request, response) => response.end(body));
+    const { data } = await withGameAt(url).run('{ users { name xp } }');
+    expect(data.users[0]).toEqual({ name: 'Ada', xp: null });
+  });
+
   it('that is silent is given up in time', async () => {
     const url = await listen(() => {});
     const { errors } = await withGameAt(url, 50).run('{ users { xp } }');

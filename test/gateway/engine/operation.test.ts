@@ -91,6 +91,24 @@ describe('an operation', () => {
   });
 });
 
+describe('bad input', () => {
+  it.each([
+    ['braces', `${'{a'.repeat(2_400)}${'}'.repeat(2_400)}`],
+    ['lists', `{ a(b: ${'['.repeat(2_400)}${']'.repeat(2_400)}) }`],
+    ['braces without an end', '{a'.repeat(2_400)],
+    ['nothing', ''],
+    ['a comment', '# only'],
+    ['a type', 'type A { b: Int }'],
+    ['a lone fragment', 'fragment A on Book { id }'],
+    ['a null character', '{ a\u0000 }'],
+  ])('of %s is refused', async (_, text) => {
+    const answer = await library().answer(text);
+    expect(answer.hasData).toBe(false);
+    expect(answer.errors.length).toBeGreaterThan(0);
+    expect(JSON.stringify(answer.errors)).not.toContain('INTERNAL');
+  });
+});
+
 describe('what is hidden', () => {
   it('is refused in the same words as what does not exist', async () => {
     const { run } = library();
@@ -255,6 +273,22 @@ describe('limits', () => {
       `{ book(id: 1) { ...F0 } } ${fragments.join(' ')} fragment F30 on Book { id }`,
     );
     expect(codes({ errors })).toContain('FIELD_LIMIT_EXCEEDED');
+  });
+
+  it('do not take brackets in strings and comments for nesting', async () => {
+    const text = `{ # {{{{\n search(filter: {text: "{{{\\"{{"}) { id } other: search(filter: {text: """{{ \\""" {{{"""}) { id } }`;
+    expect((await library({ nesting: 4 }).run(text)).errors).toBeUndefined();
+    expect((await library({ nesting: 1 }).run(text)).errors).toMatchObject([
+      { extensions: { code: 'NESTING_LIMIT_EXCEEDED' } },
+    ]);
+  });
+
+  it('count fragments inside fragments as nesting', async () => {
+    const fragments = Array.from({ length: 300 }, (_, n) => `fragment F${n} on Book { ...F${n + 1} }`);
+    const { errors } = await library().run(
+      `{ book(id: 1) { ...F0 } } ${fragments.join(' ')} fragment F300 on Book { id }`,
+    );
+    expect(codes({ errors })).toEqual(['NESTING_LIMIT_EXCEEDED']);
   });
 
   it('leave introspection its depth', async () => {
