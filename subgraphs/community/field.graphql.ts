@@ -16,6 +16,7 @@ import {
 import type { Context } from '../context.ts';
 import { type Feature, Key, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
+import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Day, Decimal } from '../scalars.ts';
 import {
@@ -133,9 +134,10 @@ class SelectFieldValue extends FieldValue {
 const valueTypes = [NumberFieldValue, TextFieldValue, BooleanFieldValue, DateFieldValue, SelectFieldValue];
 
 const FieldConnection = Connection(() => CustomField, 'Field');
+const FieldValueConnection = Connection(() => FieldValue as never, 'FieldValue');
 
 @ArgsType()
-class FieldsArgs {
+class FieldValuesArgs extends PageArgs {
   @Field(() => [String], { nullable: true, description: 'Only the fields with these keys; all when absent.' })
   keys?: string[] | null;
 }
@@ -144,8 +146,9 @@ export const fieldById = perRequest<string, Row | null>((ids, { sql, principal }
   fieldsById(sql, communityOf(principal), ids),
 );
 
-const valuesOf = perArguments<{ keys: string[] | null }, string, ValueRow[]>(
-  (userIds, { keys }, { sql, principal }) => valuesByUser(sql, communityOf(principal), userIds, keys),
+const valuesOf = perArguments<FieldValuesArgs, string, Page<ValueRow>>(
+  (userIds, { keys, ...page }, { sql, principal }) =>
+    valuesByUser(sql, communityOf(principal), userIds, keys ?? null, page),
 );
 
 @Resolver(() => User)
@@ -175,17 +178,17 @@ class FieldResolvers {
     return fieldByKey(context.sql, communityOf(context.principal), key ?? '');
   }
 
-  @FieldResolver(() => [FieldValue], {
+  @FieldResolver(() => FieldValueConnection, {
     name: 'fields',
     description: "The member's values of custom fields, in the order of the fields. Scope: fields:read.",
   })
   @Scoped('fields:read')
   async valuesOfUser(
     @Root() { id }: User,
-    @Args(() => FieldsArgs) { keys }: FieldsArgs,
+    @Args(() => FieldValuesArgs) args: FieldValuesArgs,
     @Ctx() context: Context,
-  ): Promise<FieldValue[]> {
-    return (await valuesOf(context, { keys: keys ?? null }).load(id)).map(dressed);
+  ): Promise<ConnectionOf<object>> {
+    return connectionOf(await valuesOf(context, args).load(id), dressed);
   }
 }
 

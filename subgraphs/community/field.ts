@@ -70,25 +70,36 @@ export async function fieldByKey(sql: Sql, communityId: string, key: string): Pr
 /**
  * Each member's values, in the order of the fields.
  * @param keys  only these fields; null: all.
- * @returns one array per id, in `userIds` order; `[]` where none.
- * @cost one query.
+ * @returns one page per id, in `userIds` order.
+ * @throws BAD_PAGE, BAD_CURSOR
+ * @cost one query, O(members x page) rows.
  */
 export async function valuesByUser(
   sql: Sql,
   communityId: string,
   userIds: readonly string[],
   keys: readonly string[] | null,
-): Promise<FieldValue[][]> {
-  const rows = await sql<FieldValue[]>`
+  page: PageArguments,
+): Promise<Page<FieldValue>[]> {
+  const request = pageRequest(page);
+  const { beyond, order } = keyset(sql, request, { at: 'f.created_at', id: 'f.id', newestFirst: false });
+  const rows = await sql<(FieldValue & { fieldCreatedAt: Date })[]>`
     -- valuesByUser
-    select v.user_id as "userId", v.field_id as "fieldId", f.type, trim_scale(v.number) as number, v.text, v.boolean,
-      v.date, v.updated_at as "updatedAt"
-    from community.field_value v
-    join community.field f on f.community_id = v.community_id and f.id = v.field_id
-    where v.community_id = ${communityId} and v.user_id = any(${userIds as string[]})
-      ${keys === null ? sql`` : sql`and f.key = any(${keys as string[]})`}
-    order by f.created_at, f.id`;
-  return groupTo(userIds, rows, ({ userId }) => userId);
+    select w.*
+    from unnest(${userIds as string[]}::text[]) as u(id)
+    cross join lateral (
+      select v.user_id as "userId", v.field_id as "fieldId", f.type, trim_scale(v.number) as number, v.text, v.boolean,
+        v.date, v.updated_at as "updatedAt", f.created_at as "fieldCreatedAt"
+      from community.field_value v
+      join community.field f on f.community_id = v.community_id and f.id = v.field_id
+      where v.community_id = ${communityId} and v.user_id = u.id
+        ${keys === null ? sql`` : sql`and f.key = any(${keys as string[]})`} ${beyond}
+      order by ${order}
+      limit ${request.limit}
+    ) w`;
+  return groupTo(userIds, rows, ({ userId }) => userId).map((own) =>
+    pageOf(own, request, ({ fieldCreatedAt, fieldId }) => ({ at: fieldCreatedAt, id: fieldId })),
+  );
 }
 
 /** Adds fields; ids that exist are left as they are. */
