@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { faultId } from '../subgraphs/fault.ts';
 import type { Principal } from '../subgraphs/principal.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
@@ -37,7 +38,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     subgraph: (name, url) => reach?.(name) ?? distant(name, url),
     ...(onCall === undefined ? {} : { onCall }),
     onFault(error, where) {
-      const id = Math.random().toString(36).slice(2, 10);
+      const id = faultId();
       log.error({ err: error, where, id }, 'subgraph fault');
       return id;
     },

@@ -1,15 +1,17 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { contextFor, type Resources } from '../subgraphs/context.ts';
 import { startEmbedded } from '../subgraphs/embedded.ts';
+import { formattedError } from '../subgraphs/fault.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
 import { keepReading } from '../subgraphs/log.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
 import type { Caller } from './access.ts';
 import { compose } from './compose.ts';
 import type { Config } from './config.ts';
-import { inProcess } from './engine/index.ts';
+import { inProcess, type Result, type Subgraph } from './engine/index.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { type Closing, listening } from './process.ts';
 import { welcome } from './welcome.ts';
@@ -63,7 +65,10 @@ export function oneProcessGateway(
   const local = new Map(
     subgraphs.map(({ name, schema }) => [
       name,
-      inProcess<Caller>({ name, schema, contextOf: ({ principal }) => contextFor(resources, principal) }),
+      coded(
+        inProcess<Caller>({ name, schema, contextOf: ({ principal }) => contextFor(resources, principal) }),
+        log,
+      ),
     ]),
   );
   return createGateway({
@@ -75,6 +80,35 @@ export function oneProcessGateway(
     unready: () => databaseProblem(resources),
     ...(onCall === undefined ? {} : { onCall }),
   });
+}
+
+/** The subgraph with its errors as they would come from a process of their own: refusals coded, bugs logged. */
+function coded(subgraph: Subgraph<Caller>, log: Logger): Subgraph<Caller> {
+  const told = (result: Result): Result =>
+    result.errors === undefined
+      ? result
+      : { ...result, errors: result.errors.map((error) => formattedError(error as GraphQLError, log)) };
+  return {
+    ...subgraph,
+    execute(call) {
+      const result = subgraph.execute(call);
+      return result instanceof Promise ? result.then(told) : told(result);
+    },
+    async subscribe(call) {
+      const opened = await subgraph.subscribe(call);
+      if (!(Symbol.asyncIterator in opened)) return told(opened);
+      const results = opened[Symbol.asyncIterator]();
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => {
+            const { done, value } = await results.next();
+            return done ? { done, value } : { done, value: told(value) };
+          },
+          return: async () => (await results.return?.()) ?? { done: true, value: undefined },
+        }),
+      };
+    },
+  };
 }
 
 /** Starts the embedded PostgreSQL; the process ends when it does. */

@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
+import { faultId } from '../subgraphs/fault.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
 import type { Answer, Engine, FormattedError, Operation } from './engine/index.ts';
 import { createLive, type Live } from './live.ts';
@@ -58,7 +59,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     if (typeof code === 'string' && code.startsWith('SUBGRAPH_')) {
       return [{ message: (error as Error).message, extensions: { code } }];
     }
-    const id = Math.random().toString(36).slice(2, 10);
+    const id = faultId();
     log.error({ err: error, id }, 'request failed');
     return [
       { message: `Something went wrong on our side; its id is ${id}.`, extensions: { code: 'INTERNAL', id } },

@@ -1,12 +1,5 @@
 import Fastify, { type FastifyRequest } from 'fastify';
-import {
-  type ExecutionArgs,
-  GraphQLError,
-  type GraphQLFormattedError,
-  getOperationAST,
-  parse,
-  validate,
-} from 'graphql';
+import { type ExecutionArgs, GraphQLError, getOperationAST, parse, validate } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import mercurius from 'mercurius';
 import type { Logger } from 'pino';
@@ -14,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import { contextFor, type Resources } from './context.ts';
 import { schemaProblem } from './db.ts';
 import { Refusal } from './errors.ts';
+import { formattedError } from './fault.ts';
 import type { Subgraph } from './feature.ts';
 import { keepReading } from './log.ts';
 import { type Principal, principalHeader, principalVerifier, type SigningKeys } from './principal.ts';
@@ -133,24 +127,6 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
       await streams.dispose();
       await app.close();
     },
-  };
-}
-
-/** As it goes to the gateway: a Refusal as it is, an invalid operation as graphql-js says it, a bug as INTERNAL. */
-export function formattedError(error: GraphQLError, log: Logger): GraphQLFormattedError {
-  const { message, locations, path: at, extensions } = error;
-  const cause = error.originalError;
-  const common = { ...(locations && { locations }), ...(at && { path: at }) };
-  if (cause instanceof Refusal) return { message, ...common, extensions: cause.extensions };
-  if (cause === undefined || cause instanceof GraphQLError || typeof extensions?.code === 'string') {
-    return { message, ...common, extensions: { code: 'BAD_REQUEST', ...extensions } };
-  }
-  const id = Math.random().toString(36).slice(2, 10);
-  log.error({ err: cause, id, path: at }, 'resolver failed');
-  return {
-    message: `Something went wrong on our side; its id is ${id}.`,
-    ...common,
-    extensions: { code: 'INTERNAL', id },
   };
 }
 

@@ -293,7 +293,7 @@ registerEnumType(GapReason, {
 @Shareable()
 export class StreamGap extends StreamItem {
   @Field(() => EventCursor, {
-    description: 'The last position before the gap; the pull twin of the stream reads on from it.',
+    description: 'The last position before the gap.',
   })
   from!: string;
 
