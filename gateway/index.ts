@@ -6,7 +6,7 @@ import { contextFor, type Resources } from '../subgraphs/context.ts';
 import { startEmbedded } from '../subgraphs/embedded.ts';
 import { formattedError } from '../subgraphs/fault.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
-import { keepReading } from '../subgraphs/log.ts';
+import { keepPruned, keepReading } from '../subgraphs/log.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
 import type { Caller } from './access.ts';
 import { compose } from './compose.ts';
@@ -42,6 +42,8 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
     (error) => log.error({ err: error }, 'background reader failed'),
   );
   closing.add(() => readers.stop());
+  const stopPruning = keepPruned(sql, (error) => log.error({ err: error }, 'the log could not be pruned'));
+  closing.add(async () => stopPruning());
 
   const demo = embedded ? await demoFor(resources, config.dataFolder) : undefined;
   const gateway = oneProcessGateway(resources, config, log);

@@ -293,6 +293,18 @@ function wantsPage({ method, query, headers }: FastifyRequest): boolean {
   );
 }
 
+const firstQuery = `# Laurel. Without a key you see the public part of the graph.
+# With one more: put { "x-api-key": "…" } or { "authorization": "Bearer …" } under Headers below.
+{
+  viewer {
+    scopes
+    user {
+      id
+    }
+  }
+}
+`;
+
 let page: Promise<Buffer> | undefined;
 
 /** GraphiQL, all of it in one page, so that it works without internet. */
@@ -303,8 +315,7 @@ async function sendPage({ headers }: FastifyRequest, reply: FastifyReply): Promi
         title: 'Laurel',
         endpoint: path,
         subscriptionsProtocol: 'WS',
-        defaultQuery: '{\n  viewer {\n    scopes\n    user {\n      displayName\n    }\n  }\n}\n',
-        headers: '{ "x-api-key": "" }',
+        defaultQuery: firstQuery,
         shouldPersistHeaders: true,
       }),
     ),

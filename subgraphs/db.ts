@@ -17,6 +17,9 @@ export interface ConnectOptions {
   onStatement?: (text: string) => void;
 }
 
+/** No statement of a request runs longer. */
+const longestStatementMs = 30_000;
+
 /** Opens a pool; connects when first used. `sql.end({ timeout: 5 })` closes it. */
 export function connect(url: string, { max = 10, onStatement }: ConnectOptions = {}): Sql {
   return postgres(url, {
@@ -24,7 +27,7 @@ export function connect(url: string, { max = 10, onStatement }: ConnectOptions =
     connect_timeout: 10,
     idle_timeout: 0,
     onnotice: () => {},
-    connection: { application_name: 'laurel' },
+    connection: { application_name: 'laurel', statement_timeout: longestStatementMs },
     types: {
       bigint: postgres.BigInt,
       date: { to: 1082, from: [1082], serialize: (day: string) => day, parse: (day: string) => day },
@@ -70,6 +73,7 @@ export const schemas = ['log', 'identity', 'community', 'gamification', 'messagi
 export async function migrate(sql: Sql): Promise<string[]> {
   const ran: string[] = [];
   await transaction(sql, async (tx) => {
+    await tx`set local statement_timeout = 0`;
     await tx`select pg_advisory_xact_lock(hashtext('laurel.migrate'))`;
     for (const schema of schemas) {
       for (const { filename } of await migrations(tx, schema).migrate()) {

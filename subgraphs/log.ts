@@ -26,6 +26,11 @@ export interface StreamId {
 const channel = 'laurel_log';
 const notifyEveryMs = 10;
 const pollEveryMs = 1_000;
+const readEveryMs = 50;
+const pruneEveryMs = 60 * 60 * 1_000;
+
+/** How long events are kept for those who resume: 7 days, in seconds. */
+export const retentionSeconds = 7 * 24 * 60 * 60;
 
 /**
  * Events of a stream after a number, oldest first.
@@ -48,7 +53,7 @@ export async function eventsAfter(
   return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
-/** The numbers of a stream's first kept and last event; both 0 when nothing happened yet. */
+/** The numbers of a stream's first kept and last event; `first` is the next one's when none is kept. */
 export async function extentOf(
   sql: Sql,
   { communityId, stream }: StreamId,
@@ -61,7 +66,7 @@ export async function extentOf(
     from log.stream
     where community_id = ${communityId} and name = ${stream}`;
   const last = Number(row?.last ?? 0n);
-  return { first: row?.first == null ? last : Number(row.first), last };
+  return { first: row?.first == null ? last + 1 : Number(row.first), last };
 }
 
 /** What a process needs to follow the log: one listener, however many follow. `close()` ends it. */
@@ -241,23 +246,43 @@ export function keepReading(
   onFault: (error: unknown) => void,
 ): { stop(): Promise<void> } {
   let working: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  // Every write of this process wakes; one look at the log is enough for all that come close together.
   const work = () => {
-    working ??= (async () => {
-      for (const reader of readers) await catchUp(sql, reader);
-    })()
-      .catch(onFault)
-      .finally(() => {
-        working = undefined;
-      });
+    if (readers.length === 0 || timer !== undefined) return;
+    timer = setTimeout(async () => {
+      await working;
+      timer = undefined;
+      working = (async () => {
+        for (const reader of readers) await catchUp(sql, reader);
+      })().catch(onFault);
+    }, readEveryMs);
+    timer.unref();
   };
   const stop = tail.onWake(work);
   work();
   return {
     async stop() {
       stop();
+      clearTimeout(timer);
       await working;
     },
   };
+}
+
+/** Forgets, once an hour, events older than the retention. Returns how to stop. */
+export function keepPruned(sql: Sql, onFault: (error: unknown) => void): () => void {
+  const timer = setInterval(() => void pruneLog(sql).catch(onFault), pruneEveryMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Forgets events older than the retention. @returns how many. */
+export async function pruneLog(sql: Sql, olderThanSeconds = retentionSeconds): Promise<number> {
+  const { count } = await sql`
+    -- pruneLog
+    delete from log.event where occurred_at < now() - make_interval(secs => ${olderThanSeconds})`;
+  return count;
 }
 
 /** Opaque positions in a stream for clients: sealed, so that they neither tell how much happens nor can be forged. */

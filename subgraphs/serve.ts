@@ -9,7 +9,7 @@ import { schemaProblem } from './db.ts';
 import { Refusal } from './errors.ts';
 import { formattedError } from './fault.ts';
 import type { Subgraph } from './feature.ts';
-import { keepReading } from './log.ts';
+import { keepPruned, keepReading } from './log.ts';
 import { type Principal, principalHeader, principalVerifier, type SigningKeys } from './principal.ts';
 import { scopeGuard } from './scope-guard.ts';
 import { allScopes } from './scopes.ts';
@@ -117,12 +117,17 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
     log.error({ err: error }, 'background reader failed'),
   );
 
+  const stopPruning = keepPruned(resources.sql, (error) =>
+    log.error({ err: error }, 'the log could not be pruned'),
+  );
+
   return {
     async listen({ host, port }) {
       await app.listen({ host, port });
       return { port: (app.server.address() as { port: number }).port };
     },
     async close() {
+      stopPruning();
       await readers.stop();
       await streams.dispose();
       await app.close();

@@ -14,10 +14,10 @@ import { z } from 'zod';
 import type { Context } from './context.ts';
 import { Shareable } from './feature.ts';
 import { forgetLoaded } from './loader.ts';
-import type { LogEvent } from './log.ts';
+import { type LogEvent, retentionSeconds } from './log.ts';
 import type { Page } from './page.ts';
 import { Day, EventCursor, TimeZone } from './scalars.ts';
-import { retentionSeconds, type StreamStep } from './stream.ts';
+import type { StreamStep } from './stream.ts';
 
 // The value types that several subgraphs declare: here once, so that they are the same everywhere.
 

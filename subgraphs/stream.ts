@@ -5,9 +5,6 @@ import { eventsAfter, extentOf, type LogEvent, type StreamId } from './log.ts';
 // A log as a subscription: what was missed since a cursor, then what happens now, in order and once, and a word in
 // the stream whenever that isn't possible. What is yielded here the GraphQL side dresses as StreamItems.
 
-/** How long the log keeps events: 7 days, in seconds. */
-export const retentionSeconds = 7 * 24 * 60 * 60;
-
 export type StreamStep =
   | { step: 'ready'; cursor: string; retainedFrom: string }
   | { step: 'resumed'; cursor: string; replayed: number }
@@ -78,7 +75,7 @@ export async function openStream(
     } else if (lost) {
       yield { step: 'gap', cursor: seal(last), from: seal(resumeAt), reason: 'RETENTION_EXCEEDED' };
     } else {
-      yield { step: 'ready', cursor: seal(last), retainedFrom: seal(Math.max(first - 1, 0)) };
+      yield { step: 'ready', cursor: seal(last), retainedFrom: seal(first - 1) };
     }
     delivered = last;
     while (!ended) {

@@ -22,6 +22,9 @@ create table log.event (
   primary key (community_id, stream, number)
 );
 
+-- Events are pruned by age.
+create index event_age on log.event using brin (occurred_at);
+
 -- How far a background reader has come; held `for update skip locked` while it works.
 create table log.reader (
   community_id text collate "C" not null,
