@@ -100,6 +100,8 @@ class FieldHistoryFilter {
 
 @ArgsType()
 class FieldHistoriesArgs extends PageArgs {
+  static rules = z.object({ filter: FieldHistoryFilter.rules.nullish() });
+
   @Field(() => FieldHistoryFilter, { nullable: true, description: 'Which changes.' })
   filter?: FieldHistoryFilter | null;
 }

@@ -20,6 +20,9 @@ export interface FieldChange {
   createdAt: Date;
 }
 
+/** PostgreSQL's numeric_value_out_of_range. */
+const sumTooLarge = '22003';
+
 const listOrder = { at: 'h.created_at', id: 'h.id', newestFirst: true };
 
 export type NewFieldChange = Pick<FieldChange, 'fieldId' | 'userId' | 'action' | 'value' | 'idempotencyKey'>;
@@ -33,7 +36,7 @@ export interface FieldChangeFilter {
 /**
  * Changes a member's field and remembers how: the new sum is the old one plus, minus, or replaced by `value`.
  * @returns the change, `replayed` when this idempotency key had made it before.
- * @throws NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED
+ * @throws NOT_FOUND, VALIDATION_FAILED, LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
  * @cost five statements in one transaction, which holds the value's row: changes of one value follow one another.
  */
 export async function recordChange(
@@ -55,7 +58,7 @@ export async function recordChange(
       -- recordChange
       with added as (
         insert into community.field_history (
-          community_id, id, field_id, user_id, action, value, resulting_sum, idempotency_key
+          community_id, id, field_id, user_id, action, value, resulting_sum, idempotency_key, created_at
         )
         select ${communityId}, ${newId('FieldHistory')}, ${fieldId}, ${userId}, ${action}, ${value},
           case ${action}
@@ -63,7 +66,8 @@ export async function recordChange(
             when 'DECREASE' then coalesce(v.number, 0) - ${value}::numeric
             else ${value}::numeric
           end,
-          ${idempotencyKey}
+          -- now() is when the transaction began, before it waited for the lock: times follow the sums.
+          ${idempotencyKey}, greatest(clock_timestamp(), v.updated_at + interval '1 ms')
         from community.field_value v
         where v.community_id = ${communityId} and v.user_id = ${userId} and v.field_id = ${fieldId}
         on conflict (community_id, idempotency_key) do nothing
@@ -76,6 +80,10 @@ export async function recordChange(
       select ${columns(tx)} from added h`;
     if (made !== undefined) return { change: made, replayed: false };
     return { change: await firstChangeOf(tx, communityId, change), replayed: true };
+  }).catch((error) => {
+    throw error.code === sumTooLarge
+      ? new Refusal('LIMIT_EXCEEDED', 'A sum has at most 20 digits before the point.', {}, ['input', 'value'])
+      : error;
   });
 }
 
@@ -212,7 +220,8 @@ async function firstChangeOf(sql: Sql, communityId: string, change: NewFieldChan
     where h.community_id = ${communityId} and h.idempotency_key = ${change.idempotencyKey}`;
   if (first === undefined)
     throw new Error('A change that conflicts with an idempotency key has a first change.');
-  if (first.same) return first;
+  const { same, ...answer } = first;
+  if (same) return answer;
   throw new Refusal(
     'IDEMPOTENCY_KEY_REUSED',
     `The idempotency key "${change.idempotencyKey}" was used for another change: use a new key for a new change.`,

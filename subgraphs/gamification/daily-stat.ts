@@ -75,10 +75,10 @@ export async function seriesByUser(
             and occurred_at >= (${from}::date::timestamp at time zone ${timeZone})
             and occurred_at < ((${to}::date + 1)::timestamp at time zone ${timeZone})
           group by 1, 2`;
+  const dates = Array.from({ length }, (_, back) => plusDays(to, -back));
   return groupTo(userIds, rows, ({ userId }) => userId).map((own) => {
     const byDate = new Map(own.map((row) => [row.date, row]));
-    const days = Array.from({ length }, (_, back) => {
-      const date = plusDays(to, -back);
+    const days = dates.map((date) => {
       const { xp = 0n, coins = 0n } = byDate.get(date) ?? {};
       return { date, timeZone, xp, coins };
     });

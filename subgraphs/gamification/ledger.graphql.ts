@@ -113,6 +113,8 @@ class LedgerFilter {
 
 @ArgsType()
 class LedgerArgs extends PageArgs {
+  static rules = z.object({ filter: LedgerFilter.rules.nullish() });
+
   @Field(() => LedgerFilter, { nullable: true, description: 'Which entries.' })
   filter?: LedgerFilter | null;
 }
