@@ -8,6 +8,8 @@ import type { Answer, Stream, StreamEvent } from './engine/index.ts';
 export interface LiveItem {
   json: string;
   cursor: string | undefined;
+  /** The item can't be shared: it is about whoever asks. */
+  needsUser?: boolean;
 }
 
 /** Items a follower may lag behind before it has to read on its own. */
@@ -58,14 +60,20 @@ export class Group {
     };
   }
 
-  /** The answer to an event, the same for all who got the same event, whichever stream brought it. */
-  answer(event: StreamEvent, stream: Stream): Promise<Answer> {
+  /**
+   * The answer to an event, the same for all who got the same event, whichever stream brought it. Events without a cursor
+   * may look alike and be two; what failed once may succeed for the next.
+   */
+  async answer(event: StreamEvent, stream: Stream): Promise<Answer> {
+    if (event.cursor === undefined) return stream.answer(event);
     const key = JSON.stringify([event.data, event.errors]);
-    let answer = this.answers.get(key);
-    if (answer === undefined) {
-      answer = stream.answer(event);
-      this.answers.set(key, answer);
+    let answering = this.answers.get(key);
+    if (answering === undefined) {
+      answering = stream.answer(event);
+      this.answers.set(key, answering);
     }
+    const answer = await answering;
+    if (answer.errors.length > 0) this.answers.delete(key);
     return answer;
   }
 
@@ -119,8 +127,9 @@ export class Group {
       if ('events' in stream) {
         let opening = true;
         for await (const event of stream.events) {
-          const { json } = await this.answer(event, stream);
-          const item = { json, cursor: event.cursor };
+          const { json, errors } = await this.answer(event, stream);
+          const needsUser = errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
+          const item: LiveItem = { json, cursor: event.cursor, ...(needsUser ? { needsUser } : {}) };
           this.remember(item);
           // A resumable stream opens with word of where it stands; each follower had its own.
           if (opening && event.cursor !== undefined) {

@@ -1,11 +1,20 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Access, Caller } from './access.ts';
-import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
+import type {
+  Answer,
+  Engine,
+  FormattedError,
+  Operation,
+  Stream,
+  StreamEvent,
+  Values,
+} from './engine/index.ts';
 import { Group, type LiveItem } from './live-group.ts';
 
 // Subscriptions. Those who subscribe to the same and see the same share one upstream stream, and each event is executed
-// and written once for all of them. Whoever comes with a cursor, or falls behind, reads by a stream of its own until it
-// meets the others.
+// and written once for all of them. Whoever comes with a cursor, falls behind, or loses the upstream reads by a stream of
+// its own until it meets the others.
 
 export interface LiveRequest {
   operation: Operation;
@@ -13,7 +22,7 @@ export interface LiveRequest {
   variables: Values | null | undefined;
   /** Resumes after this cursor, whatever the operation says. */
   after?: string | undefined;
-  /** Ends the subscription. */
+  /** Ends the subscription and all it opened, also before anybody reads from it. */
   signal: AbortSignal;
 }
 
@@ -24,7 +33,14 @@ export interface Live {
   readonly groups: number;
 }
 
-/** What a subscription needs to open upstream streams, as all of its class or as itself. */
+/** A stream that could not be opened again; its errors are for the client. */
+export class LiveFailure extends Error {
+  constructor(readonly errors: readonly FormattedError[]) {
+    super(errors[0]?.message ?? 'The stream could not be opened again.');
+  }
+}
+
+/** How a subscription opens upstream streams: for all of its class, for itself alone, and the one it shares. */
 interface Upstream {
   /** A resumable stream begins after a cursor; undefined: now. */
   open(after: string | undefined): Promise<Stream | Answer>;
@@ -32,20 +48,21 @@ interface Upstream {
   group(): Group;
 }
 
+/** Pauses before an upstream that broke off is opened again; after the last the client is told. */
+const reopenAfterMs = [100, 300, 1_000, 2_000, 4_000, 8_000];
+
 export function createLive(engine: Engine<Caller>, access: Access): Live {
   const groups = new Map<string, Group>();
   // Operations that turned out to answer personally; they run for each person alone.
   const personal = new LRUCache<string, true>({ max: 10_000 });
 
   const groupFor = (key: string, open: () => Promise<Stream | Answer>): Group => {
-    let group = groups.get(key);
-    if (group === undefined) {
-      const opened = new Group(open, () => {
-        if (groups.get(key) === opened) groups.delete(key);
-      });
-      group = opened;
-      groups.set(key, group);
-    }
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const group = new Group(open, () => {
+      if (groups.get(key) === group) groups.delete(key);
+    });
+    groups.set(key, group);
     return group;
   };
 
@@ -55,9 +72,14 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
     },
     async subscribe({ operation, caller, variables, after, signal }) {
       const { resumable } = operation;
-      const openAs = (as: Caller) => (cursor: string | undefined) =>
-        engine.subscribe(operation, { caller: as, variables: variables ?? null, after: cursor ?? null });
-      const openAlone = openAs(caller);
+      const openAs = (as: Caller, until?: AbortSignal) => (cursor: string | undefined) =>
+        engine.subscribe(operation, {
+          caller: as,
+          variables: variables ?? null,
+          after: cursor ?? null,
+          ...(until === undefined ? {} : { signal: until }),
+        });
+      const openAlone = openAs(caller, signal);
       const start = resumable && (after ?? startOf(operation, variables));
       const streamKey = operation.streamKey(variables);
       // Wrong variables have no key; the engine answers them.
@@ -65,11 +87,12 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
 
       const shared = await access.classOf(caller);
       const key = `${shared.key} ${streamKey}`;
-      const open = openAs(shared.caller);
       if (personal.has(key)) return aloneFrom(await openAlone(start), signal);
 
-      const group = () => groupFor(key, () => open(undefined));
+      // The group outlives whoever opened it.
+      const group = () => groupFor(key, () => openAs(shared.caller)(undefined));
       if (resumable === undefined) return followOnly(group(), signal);
+      const open = openAs(shared.caller, signal);
       const first = await open(start);
       if (!('events' in first)) {
         if (!needsUser(first)) return first;
@@ -89,7 +112,7 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
   };
 }
 
-/** One client's way: a stream of its own until it meets the group, then the group until it falls behind. */
+/** One client's way: a stream of its own until it meets the group, then the group until it falls behind or breaks off. */
 async function* meeting(
   first: Stream,
   start: string | undefined,
@@ -98,70 +121,93 @@ async function* meeting(
 ): AsyncGenerator<LiveItem, void> {
   let own = first;
   let cursor = start;
-  while (true) {
+  let failures = 0;
+  while (!signal.aborted) {
     const group = upstream.group();
     const release = group.hold();
     try {
-      for await (const event of untilMet(own, group, () => cursor, signal)) {
-        const answer = await group.answer(event, own);
-        if (needsUser(answer)) {
-          // Go on from before this event, as the person.
-          yield* aloneFrom(streamOf(await upstream.openAlone(cursor)), signal);
-          return;
-        }
-        cursor = event.cursor ?? cursor;
-        yield { json: answer.json, cursor: event.cursor };
+      const meets = untilMet(own, group, () => cursor);
+      let step = await meets.next();
+      for (; !step.done; step = await meets.next()) {
+        const answer = await group.answer(step.value, own);
+        // Go on from before this event, as the person.
+        if (needsUser(answer)) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
+        cursor = step.value.cursor ?? cursor;
+        failures = 0;
+        yield { json: answer.json, cursor: step.value.cursor };
       }
+      if (step.value === 'ended') return;
       await own.cancel();
-      if (signal.aborted || cursor === undefined || !group.knows(cursor)) return;
-      for await (const item of group.follow(cursor, signal)) {
-        cursor = item.cursor ?? cursor;
-        yield item;
+      if (cursor !== undefined && group.knows(cursor)) {
+        for await (const item of group.follow(cursor, signal)) {
+          if (item.needsUser) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
+          cursor = item.cursor ?? cursor;
+          failures = 0;
+          yield item;
+        }
+        if (group.completed) return;
       }
-      if (signal.aborted || group.completed) return;
+    } catch (error) {
+      // What was delivered is known by its cursor, so a lost upstream costs time and no event.
+      const wait = reopenAfterMs[failures++];
+      if (wait === undefined || cursor === undefined || signal.aborted || error instanceof LiveFailure)
+        throw error;
+      await pause(wait, undefined, { signal }).catch(() => {});
     } finally {
       release();
       await own.cancel();
     }
-    own = streamOf(await upstream.open(cursor));
+    if (signal.aborted) return;
+    own = await reopened(upstream, cursor, failures, signal);
   }
 }
 
-/** The events of a stream, until the group knows where it stands. */
+/** The stream after a cursor; waits while its subgraph doesn't answer, but not without end. */
+async function reopened(
+  upstream: Upstream,
+  cursor: string | undefined,
+  failures: number,
+  signal: AbortSignal,
+): Promise<Stream> {
+  for (const wait of [...reopenAfterMs.slice(failures), undefined]) {
+    const opened = await upstream.open(cursor);
+    if ('events' in opened) return opened;
+    const down = opened.errors.every(({ extensions }) => String(extensions?.code).startsWith('SUBGRAPH_'));
+    if (!down || wait === undefined || signal.aborted) throw new LiveFailure(opened.errors);
+    await pause(wait, undefined, { signal }).catch(() => {});
+  }
+  throw new Error('Trying again ends with an answer.');
+}
+
+/** The events of a stream, until the group knows where it stands (`met`) or there are no more (`ended`). */
 async function* untilMet(
   own: Stream,
   group: Group,
   cursor: () => string | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<StreamEvent, void> {
+): AsyncGenerator<StreamEvent, 'met' | 'ended'> {
   const events = own.events[Symbol.asyncIterator]();
-  const left = aborted(signal);
   while (true) {
     const at = cursor();
     const met = at === undefined ? undefined : group.meets(at);
     // What `events` still had to say, the group says too.
-    const next = await Promise.race([events.next(), left, ...(met === undefined ? [] : [met.promise])]);
+    const next = await Promise.race([events.next(), ...(met === undefined ? [] : [met.promise])]);
     met?.forget();
-    if (next === undefined || next.done) return;
+    if (next === undefined) return 'met';
+    if (next.done) return 'ended';
     yield next.value;
   }
 }
 
-function aloneFrom(stream: Answer, signal: AbortSignal): Answer;
-function aloneFrom(stream: Stream, signal: AbortSignal): AsyncGenerator<LiveItem, void>;
-function aloneFrom(stream: Stream | Answer, signal: AbortSignal): AsyncGenerator<LiveItem, void> | Answer;
 function aloneFrom(stream: Stream | Answer, signal: AbortSignal): AsyncGenerator<LiveItem, void> | Answer {
   return 'events' in stream ? itemsOf(stream, signal) : stream;
 }
 
 async function* itemsOf(stream: Stream, signal: AbortSignal): AsyncGenerator<LiveItem, void> {
-  const events = stream.events[Symbol.asyncIterator]();
-  const left = aborted(signal);
   try {
-    while (true) {
-      const next = await Promise.race([events.next(), left]);
-      if (next === undefined || next.done) return;
-      yield { json: (await stream.answer(next.value)).json, cursor: next.value.cursor };
+    for await (const event of stream.events) {
+      const { json } = await stream.answer(event);
+      if (signal.aborted) return;
+      yield { json, cursor: event.cursor };
     }
   } finally {
     await stream.cancel();
@@ -171,6 +217,8 @@ async function* itemsOf(stream: Stream, signal: AbortSignal): AsyncGenerator<Liv
 /** A stream that can't be resumed is shared from the first moment. */
 async function followOnly(group: Group, signal: AbortSignal): Promise<AsyncIterable<LiveItem> | Answer> {
   const release = group.hold();
+  signal.addEventListener('abort', release, { once: true });
+  if (signal.aborted) release();
   const refusal = await group.refusal();
   if (refusal !== undefined) {
     release();
@@ -187,7 +235,7 @@ async function followOnly(group: Group, signal: AbortSignal): Promise<AsyncItera
 
 function streamOf(opened: Stream | Answer): Stream {
   if ('events' in opened) return opened;
-  throw new Error(opened.errors[0]?.message ?? 'The stream could not be opened again.');
+  throw new LiveFailure(opened.errors);
 }
 
 function startOf(operation: Operation, variables: Values | null | undefined): string | undefined {
@@ -199,11 +247,4 @@ function startOf(operation: Operation, variables: Values | null | undefined): st
 
 function needsUser({ errors }: Answer): boolean {
   return errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
 }

@@ -1,14 +1,14 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import cors from '@fastify/cors';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
 import type { Answer, Engine, FormattedError, Operation } from './engine/index.ts';
-import { createLive, type Live } from './live.ts';
+import { createLive, type Live, LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
 import { createSockets, type Refused, type Running, type Sockets } from './socket.ts';
@@ -36,17 +36,24 @@ export interface Server {
 
 const path = '/graphql';
 const longestBody = 1_048_576;
+/** How long a request may take to arrive, and to be answered. */
+const longestReadingMs = 30_000;
+const longestAnsweringMs = 30_000;
+/** How often a stream's credential is looked at again. */
+const recheckMs = 2_000;
 /** How long requests that run at shutdown may take. */
 const drainMs = 10_000;
 
 export function createServer({ engine, access, log, origins, trustProxy, unready }: ServeOptions): Server {
   const app = Fastify({
     bodyLimit: longestBody,
+    requestTimeout: longestReadingMs,
     trustProxy,
     forceCloseConnections: 'idle',
   });
   const live = createLive(engine, access);
-  const closing = new AbortController();
+  const streams = new Set<AbortController>();
+  let closing = false;
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
     origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
 
@@ -54,6 +61,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
   const errorsOf = (error: unknown): FormattedError[] => {
     if (error instanceof Refusal) return [{ message: error.message, extensions: error.extensions }];
     if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: 'BAD_REQUEST' } }];
+    if (error instanceof LiveFailure) return [...error.errors];
     if (error instanceof GraphQLError) return [error.toJSON() as FormattedError];
     const code = (error as { code?: unknown } | undefined)?.code;
     if (typeof code === 'string' && code.startsWith('SUBGRAPH_')) {
@@ -76,27 +84,58 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     operation: Operation,
     caller: Caller,
     { variables }: GraphqlParams,
-    signal: AbortSignal,
+    credentials: CredentialHeaders,
+    controller: AbortController,
     after?: string,
   ): Promise<AsyncIterable<LiveItem> | Answer> => {
-    if (operation.kind === 'subscription')
-      return live.subscribe({ operation, caller, variables, after, signal });
-    const answer = await engine.execute(operation, { caller, variables, signal });
+    if (operation.kind === 'subscription') {
+      // Ended by the client's leaving, or by ours before it: then the client is told why.
+      const stream = new AbortController();
+      controller.signal.addEventListener('abort', () => stream.abort(), { once: true });
+      if (controller.signal.aborted) stream.abort();
+      const items = await live.subscribe({ operation, caller, variables, after, signal: stream.signal });
+      return 'json' in items ? items : whileValid(items, credentials, stream);
+    }
+    const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
     return answer.hasData ? once(answer) : answer;
   };
+
+  /** A stream ends, with the refusal, when its credential does. */
+  async function* whileValid(
+    items: AsyncIterable<LiveItem>,
+    credentials: CredentialHeaders,
+    stream: AbortController,
+  ): AsyncGenerator<LiveItem, void> {
+    let refusal: Refusal | undefined;
+    const recheck = setInterval(() => {
+      access.callerOf(credentials).catch((error: unknown) => {
+        // A fault says nothing about the credential; the next look may.
+        if (!(error instanceof Refusal)) return;
+        refusal = error;
+        stream.abort();
+      });
+    }, recheckMs);
+    try {
+      yield* items;
+      if (refusal !== undefined) throw refusal;
+    } finally {
+      clearInterval(recheck);
+    }
+  }
 
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
     authenticate: (credentials) => access.callerOf(credentials),
-    async run(payload, credentials, signal): Promise<Running | Refused> {
+    async run(payload, credentials, controller): Promise<Running | Refused> {
       const params = checked({ ...payload });
       const caller = await access.callerOf(credentials);
       const operation = operationOf(caller, params);
       if ('json' in operation) return operation;
-      const items = await resultsOf(operation, caller, params, signal);
+      const items = await resultsOf(operation, caller, params, credentials, controller);
       if ('json' in items) return items;
-      return { document: operation.document, operationName: operation.name, items };
+      const short = operation.kind !== 'subscription';
+      return { document: operation.document, operationName: operation.name, items, short };
     },
   });
 
@@ -105,6 +144,11 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     methods: ['GET', 'POST'],
     exposedHeaders: ['retry-after'],
     maxAge: 600,
+  });
+  // A connection whose request ran at shutdown is not kept for another, or closing would wait for it.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close');
+    done(null, payload);
   });
   // GraphQL reads its own bodies: whatever comes as something else is answered in GraphQL's way too.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
@@ -147,7 +191,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     method: ['GET', 'POST'],
     url: path,
     async handler(request, reply) {
-      if (closing.signal.aborted) {
+      if (closing) {
         reply.header('retry-after', '1');
         return sendJson(reply, 503, jsonType(request), { errors: [shuttingDown] });
       }
@@ -179,21 +223,25 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
-    const signal = leaving(request, reply);
+    const controller = leaving(reply);
     if (type === 'text/event-stream') {
       const lastEventId = request.headers['last-event-id'];
       const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
+      streams.add(controller);
+      reply.raw.once('close', () => streams.delete(controller));
       const items = await resultsOf(
         operation,
         caller,
         params,
-        AbortSignal.any([signal, closing.signal]),
+        request.headers as CredentialHeaders,
+        controller,
         after,
       );
       if ('json' in items) return sendAnswer(reply, 'application/json', items);
-      const faultJson = (error: unknown) =>
-        JSON.stringify({ errors: closing.signal.aborted ? [shuttingDown] : errorsOf(error) });
-      return writeEvents(reply, items, { signal: closing.signal, faultJson });
+      return writeEvents(reply, items, {
+        ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
+        faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
+      });
     }
     if (operation.kind === 'subscription') {
       throw new BadRequest(
@@ -202,21 +250,28 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       );
     }
     const { variables } = params;
-    return sendAnswer(reply, type, await engine.execute(operation, { caller, variables, signal }));
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      controller.abort();
+    }, longestAnsweringMs);
+    const answered = await engine.execute(operation, { caller, variables, signal: controller.signal });
+    clearTimeout(deadline);
+    return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
   }
 
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
-    const problem = closing.signal.aborted ? 'shutting down' : await unready?.();
+    const problem = closing ? 'shutting down' : await unready?.();
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
 
   app.server.on('upgrade', (request, socket, head) => {
-    if (new URL(request.url ?? '/', 'http://localhost').pathname === path && !closing.signal.aborted) {
-      sockets.upgrade(request, socket, head);
-    } else {
-      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
-    }
+    // Whoever writes to a socket that is gone must not take the process along.
+    socket.on('error', () => socket.destroy());
+    const [url] = (request.url ?? '').split('?', 1);
+    if (url === path && !closing) sockets.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   });
 
   return {
@@ -226,7 +281,8 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       return { port: (app.server.address() as { port: number }).port };
     },
     async close() {
-      closing.abort();
+      closing = true;
+      for (const stream of streams) stream.abort();
       await sockets.close();
       const late = setTimeout(() => app.server.closeAllConnections(), drainMs);
       await app.close();
@@ -240,24 +296,31 @@ const shuttingDown: FormattedError = {
   extensions: { code: 'SHUTTING_DOWN' },
 };
 
+const tooLate: FormattedError = {
+  message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
+  extensions: { code: 'REQUEST_TIMEOUT' },
+};
+
 async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };
 }
 
 /** Aborted when the client leaves before it has its answer. */
-function leaving({ raw: request }: FastifyRequest, { raw: reply }: FastifyReply): AbortSignal {
+function leaving({ raw }: FastifyReply): AbortController {
   const left = new AbortController();
-  reply.once('close', () => {
-    if (!reply.writableFinished) left.abort();
-  });
-  if (request.destroyed && !reply.writableFinished && reply.destroyed) left.abort();
-  return left.signal;
+  const leave = () => {
+    if (!raw.writableFinished) left.abort();
+  };
+  if (raw.destroyed) leave();
+  else raw.once('close', leave);
+  return left;
 }
 
 function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
   // application/json is from before answers had statuses: a request that could be read is answered with 200.
   const status = hasData || type === 'application/json' ? 200 : 400;
   return reply
+    .header('cache-control', 'no-store')
     .code(status)
     .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`)
     .send(json);
@@ -316,7 +379,6 @@ async function sendPage({ headers }: FastifyRequest, reply: FastifyReply): Promi
         endpoint: path,
         subscriptionsProtocol: 'WS',
         defaultQuery: firstQuery,
-        shouldPersistHeaders: true,
       }),
     ),
   );
@@ -330,5 +392,3 @@ async function sendPage({ headers }: FastifyRequest, reply: FastifyReply): Promi
   const { gunzipSync } = await import('node:zlib');
   return reply.send(gunzipSync(zipped));
 }
-
-export type { FastifyInstance };

@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { CredentialHeaders } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
 import type { LiveItem } from './live-group.ts';
+import { BadRequest } from './request.ts';
 
 // WebSocket: graphql-transport-ws. graphql-ws keeps the protocol; only `next` frames are written here, because their
 // payload is written once for all sockets and not once for each.
@@ -15,7 +16,7 @@ export interface SocketOptions {
   run(
     payload: SubscribePayload,
     credentials: CredentialHeaders,
-    signal: AbortSignal,
+    controller: AbortController,
   ): Promise<Running | Refused>;
   /** Throws for credentials that are not valid, with a message for the client. */
   authenticate(credentials: CredentialHeaders): Promise<unknown>;
@@ -30,6 +31,8 @@ export interface Running {
   document: DocumentNode;
   operationName: string | undefined;
   items: AsyncIterable<LiveItem>;
+  /** It ends by itself, so shutting down waits for it. */
+  short: boolean;
 }
 
 export interface Refused {
@@ -52,6 +55,9 @@ const protocol = 'graphql-transport-ws';
 const longestMessage = 1_048_576;
 const bufferedBytes = 1_048_576;
 const pingEveryMs = 12_000;
+const subscriptionsPerSocket = 200;
+/** How long queries and mutations that run at shutdown may take. */
+const drainMs = 10_000;
 
 export function createSockets(options: SocketOptions): Sockets {
   const server = new WebSocketServer({
@@ -59,25 +65,46 @@ export function createSockets(options: SocketOptions): Sockets {
     maxPayload: longestMessage,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
   });
+  const short = new Set<Promise<void>>();
   const graphql = makeServer<Record<string, unknown>, Extra>({
     async onConnect({ connectionParams, extra }) {
       try {
         await options.authenticate(credentialsOf(connectionParams, extra));
         return true;
       } catch (error) {
-        extra.socket.close(CloseCode.Forbidden, reasonOf(error));
+        // A fault of ours is no reason to give up; a refusal is.
+        const [told] = options.errorsOf(error);
+        const refused = told?.extensions?.code === 'BAD_CREDENTIAL' || told?.extensions?.code === 'FORBIDDEN';
+        extra.socket.close(refused ? CloseCode.Forbidden : 1011, told?.message.slice(0, 120));
         return false;
       }
     },
     async onSubscribe(context, id, payload) {
       const controller = new AbortController();
-      const credentials = credentialsOf(context.connectionParams, context.extra);
+      const stop = () => controller.abort();
+      const { socket } = context.extra;
+      socket.once('close', stop);
+      controller.signal.addEventListener('abort', () => socket.off('close', stop), { once: true });
       try {
-        const running = await options.run(payload, credentials, controller.signal);
+        if (Object.keys(context.subscriptions).length > subscriptionsPerSocket) {
+          throw new BadRequest(
+            400,
+            `A connection has at most ${subscriptionsPerSocket} operations at a time.`,
+          );
+        }
+        const credentials = credentialsOf(context.connectionParams, context.extra);
+        const running = await options.run(payload, credentials, controller);
         if ('errors' in running) return wireErrors(running.errors);
+        // The client may have gone, or completed, before there was anything to complete.
+        if (socket.readyState !== socket.OPEN || !(id in context.subscriptions)) stop();
         const frames = framesOf(context, id, running.items, controller, options.errorsOf);
+        if (running.short) {
+          short.add(frames.written);
+          void frames.written.then(() => short.delete(frames.written));
+        }
         return { document: running.document, operationName: running.operationName, frames } as never;
       } catch (error) {
+        stop();
         return wireErrors(options.errorsOf(error));
       }
     },
@@ -121,6 +148,10 @@ export function createSockets(options: SocketOptions): Sockets {
       server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
     },
     async close() {
+      await Promise.race([
+        Promise.all(short),
+        new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
+      ]);
       for (const socket of server.clients)
         socket.close(1001, 'Laurel is shutting down: reconnect with your last cursor.');
       const gone = setTimeout(() => {
@@ -145,34 +176,40 @@ function framesOf(
   items: AsyncIterable<LiveItem>,
   controller: AbortController,
   errorsOf: (error: unknown) => readonly FormattedError[],
-): AsyncIterableIterator<never> {
+): AsyncIterableIterator<never> & { written: Promise<void> } {
   const { socket } = context.extra;
   const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-  const stop = () => controller.abort();
+  const { signal } = controller;
+  let settle = () => {};
+  const written = new Promise<void>((resolve) => {
+    settle = resolve;
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
   const write = async () => {
-    if (socket.readyState !== socket.OPEN) stop();
-    socket.once('close', stop);
     try {
       for await (const { json } of items) {
-        if (controller.signal.aborted) return;
+        if (signal.aborted) return;
         await sent(socket, `${head}${json}}`);
       }
     } catch (error) {
-      if (controller.signal.aborted) return;
+      if (signal.aborted) return;
       // An `error` message ends the operation: no `complete` may follow.
       delete context.subscriptions[id];
       await sent(socket, JSON.stringify({ id, type: 'error', payload: errorsOf(error) }));
     } finally {
-      socket.off('close', stop);
+      controller.abort();
+      settle();
     }
   };
   return {
+    written,
     async next() {
       await write();
       return { done: true, value: undefined };
     },
     async return() {
-      stop();
+      controller.abort();
       return { done: true, value: undefined };
     },
     [Symbol.asyncIterator]() {
@@ -228,9 +265,4 @@ function credentialsOf(params: Record<string, unknown> | undefined, { request }:
     authorization: source.authorization,
     'x-community': given['x-community'] ?? request.headers['x-community'],
   };
-}
-
-/** A close reason has at most 123 bytes. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message.slice(0, 120) : 'Forbidden';
 }

@@ -8,12 +8,12 @@ const keepAliveMs = 12_000;
 
 /**
  * Writes a subscription, or the one answer of another operation, as a response; resolves when it has ended.
- * @param signal  ends the stream for a reason of ours, `reason` says it to the client.
+ * @param ending  the last word when we ended the stream ourselves, as a response; undefined when we didn't.
  */
 export async function writeEvents(
   reply: FastifyReply,
   items: AsyncIterable<LiveItem>,
-  { signal, faultJson }: { signal: AbortSignal; faultJson(error: unknown): string },
+  { ending, faultJson }: { ending(): string | undefined; faultJson(error: unknown): string },
 ): Promise<void> {
   const { raw } = reply;
   reply.hijack();
@@ -33,7 +33,8 @@ export async function writeEvents(
       if (raw.destroyed) return;
       if (!next(json, cursor)) await drained(raw);
     }
-    if (signal.aborted) next(faultJson(signal.reason));
+    const lastWord = ending();
+    if (lastWord !== undefined) next(lastWord);
   } catch (error) {
     next(faultJson(error));
   } finally {

@@ -180,11 +180,30 @@ interface Ruled {
 
 /** Checks what type-graphql hands over before a resolver sees it. In a mutation each problem becomes a `userErrors` item. */
 function checkArgument(value: unknown, type: unknown, { info }: ResolverData): void {
+  const isMutation = info.parentType.name === 'Mutation';
+  const unstorable = pathToUnstorable(value);
+  if (unstorable !== undefined) {
+    const message = 'Text is valid Unicode without NUL.';
+    throw isMutation
+      ? new Refusal('VALIDATION_FAILED', message, {}, ['input', ...unstorable])
+      : new Refusal('BAD_ARGUMENT', message);
+  }
   const rules = (type as Ruled | undefined)?.rules;
   if (rules === undefined || value == null) return;
   const { error } = rules.safeParse(value);
   if (error === undefined) return;
-  throw info.parentType.name === 'Mutation' ? error : badArgument(error);
+  throw isMutation ? error : badArgument(error);
+}
+
+/** Where in an argument a text stands that PostgreSQL can't keep; undefined when all can be kept. */
+function pathToUnstorable(value: unknown, path: readonly string[] = []): readonly string[] | undefined {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0') ? undefined : path;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    const found = pathToUnstorable(key, path) ?? pathToUnstorable(inner, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The arguments of a subscription within the bounds of their class; for `subscribe`, which type-graphql doesn't check. */

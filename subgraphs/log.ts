@@ -212,9 +212,9 @@ export async function catchUp(sql: Sql, reader: LogReader): Promise<void> {
 
 async function handleSome(sql: Sql, reader: LogReader): Promise<boolean> {
   return transaction(sql, async (tx) => {
-    const [behind] = await tx<{ communityId: string; position: bigint }[]>`
+    const [behind] = await tx<{ communityId: string; position: bigint; last: bigint }[]>`
       -- handleSome
-      select r.community_id as "communityId", r.position
+      select r.community_id as "communityId", r.position, s.last
       from log.reader r join log.stream s on s.community_id = r.community_id and s.name = r.stream
       where r.name = ${reader.name} and r.stream = ${reader.stream} and r.position < s.last
       limit 1
@@ -227,12 +227,12 @@ async function handleSome(sql: Sql, reader: LogReader): Promise<boolean> {
       Number(behind.position),
       1_000,
     );
-    const newest = events.at(-1);
-    if (newest === undefined) return false;
-    await reader.handle(tx, communityId, events);
+    if (events.length > 0) await reader.handle(tx, communityId, events);
+    // Nothing left to read: what the reader missed was pruned.
+    const reached = events.at(-1)?.number ?? behind.last;
     await tx`
       -- handleSome: the position
-      update log.reader set position = ${newest.number}
+      update log.reader set position = ${reached}
       where community_id = ${communityId} and stream = ${reader.stream} and name = ${reader.name}`;
     return true;
   });

@@ -45,18 +45,20 @@ function needsOf(schema: GraphQLSchema, document: DocumentNode): Need[] {
     const alternatives = scopesOf(node as Directed);
     if (alternatives !== undefined) needs.push({ coordinate, alternatives });
   };
+  // A fragment may narrow an interface or union to a type that no field names.
+  const addType = () => {
+    const type = getNamedType(info.getType());
+    if (type != null) add(type.name, type.astNode);
+  };
   visit(
     document,
     visitWithTypeInfo(info, {
       Field(node: FieldNode) {
-        const [parent, type] = [info.getParentType(), getNamedType(info.getType())];
-        add(`${parent?.name}.${node.name.value}`, info.getFieldDef()?.astNode);
-        if (type != null) add(type.name, type.astNode);
+        add(`${info.getParentType()?.name}.${node.name.value}`, info.getFieldDef()?.astNode);
+        addType();
       },
-      InlineFragment() {
-        const type = getNamedType(info.getType());
-        if (type != null) add(type.name, type.astNode);
-      },
+      InlineFragment: addType,
+      FragmentDefinition: addType,
     }),
   );
   return needs;

@@ -25,7 +25,12 @@ export interface Limits {
   directives: number;
   /** All fields, fragments unfolded. Default 5,000. */
   fields: number;
+  /** Rows that pages inside pages can bring at most (`first`, `last`; 20 a page that doesn't say). Default 100,000. */
+  rows: number;
 }
+
+/** Rows of a page whose size isn't said. */
+export const unsaidPageSize = 20;
 
 export const defaultLimits: Limits = {
   tokens: 5_000,
@@ -35,6 +40,7 @@ export const defaultLimits: Limits = {
   rootFields: 30,
   directives: 100,
   fields: 5_000,
+  rows: 100_000,
 };
 
 /**
@@ -129,6 +135,12 @@ const rules: readonly [keyof Size, string, (value: number | string, limit: numbe
   ],
   ['fields', 'FIELD_LIMIT_EXCEEDED', (value, limit) => `${value} fields, more than the ${limit} allowed`],
 ];
+
+/** The error of an operation that asks for too many rows with its variables. */
+export function rowLimitError(rows: number, { rows: limit }: Limits): GraphQLError {
+  const message = `The operation can bring ${rows} rows, more than the ${limit} allowed: ask for smaller pages inside pages.`;
+  return limitError('ROW_LIMIT_EXCEEDED', message, limit);
+}
 
 function limitError(code: string, message: string, limit: number): GraphQLError {
   return new GraphQLError(message, { extensions: { code, limit } });

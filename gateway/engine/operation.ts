@@ -17,7 +17,16 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
-import { isTokenLimit, type Limits, limitErrors, nestingError, tokenLimitError } from './limits.ts';
+import {
+  isTokenLimit,
+  type Limits,
+  limitErrors,
+  nestingError,
+  rowLimitError,
+  tokenLimitError,
+  unsaidPageSize,
+} from './limits.ts';
+import { rowCounter } from './rows.ts';
 import type { Supergraph } from './supergraph.ts';
 import { conditionVariables, type Resume, type Variant, variantOf } from './variant.ts';
 import { WireNames } from './wire.ts';
@@ -47,6 +56,8 @@ export class Operation {
   readonly wireNames: WireNames;
   /** How a `@resumable` subscription is resumed; undefined for every other operation. */
   readonly resumable: Resumable | undefined;
+  private readonly limits: Limits;
+  private readonly rows: (values: Values) => number;
   private readonly conditions: readonly string[];
   private readonly variants = new LRUCache<string, Variant>({ max: 32 });
 
@@ -55,9 +66,10 @@ export class Operation {
     text: string,
     document: DocumentNode,
     definition: OperationDefinitionNode,
-    supergraph: Supergraph,
+    { supergraph, limits }: { supergraph: Supergraph; limits: Limits },
   ) {
     this.view = view;
+    this.limits = limits;
     this.text = text;
     this.document = document;
     this.definition = definition;
@@ -68,6 +80,7 @@ export class Operation {
     this.conditions = conditionVariables(document);
     this.wireNames = new WireNames(document, supergraph);
     this.resumable = resumableOf(this, supergraph);
+    this.rows = rowCounter(view.schema, this.root, definition.selectionSet, this.fragments, unsaidPageSize);
   }
 
   /**
@@ -76,11 +89,16 @@ export class Operation {
    */
   coerce(variables: Values | null | undefined): { values: Values } | Refused {
     const definitions = this.definition.variableDefinitions;
-    if (!definitions || definitions.length === 0) return noValues;
-    const { coerced, errors } = getVariableValues(this.view.schema, definitions, variables ?? {}, {
-      maxErrors: 20,
-    });
-    return errors ? refused(formatted(errors, 'BAD_USER_INPUT')) : { values: coerced };
+    let values = noValues;
+    if (definitions && definitions.length > 0) {
+      const { coerced, errors } = getVariableValues(this.view.schema, definitions, variables ?? {}, {
+        maxErrors: 20,
+      });
+      if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
+      values = { values: coerced };
+    }
+    const rows = this.rows(values.values);
+    return rows > this.limits.rows ? refuse([rowLimitError(rows, this.limits)], 'LIMIT_EXCEEDED') : values;
   }
 
   /** The operation with its conditions decided by `values`. */
@@ -158,7 +176,7 @@ export class Operations {
   }
 
   private read(view: View, text: string, name: string | null | undefined): Operation | Refused {
-    const { limits, supergraph } = this.options;
+    const { limits } = this.options;
     const tooDeep = nestingError(text, limits);
     if (tooDeep) return refuse([tooDeep], 'LIMIT_EXCEEDED');
     let document: DocumentNode;
@@ -172,9 +190,16 @@ export class Operations {
     if (definition instanceof GraphQLError) return refuse([definition], 'OPERATION_RESOLUTION_FAILURE');
     const tooLarge = limitErrors(document, definition, limits);
     if (tooLarge.length > 0) return refuse(tooLarge, 'LIMIT_EXCEEDED');
+    const root = view.schema.getRootType(definition.operation);
+    // graphql-js checks no field of a root that the schema doesn't have.
+    if (!root)
+      return refuse(
+        [new GraphQLError(`Schema is not configured to execute ${definition.operation} operation.`)],
+        'GRAPHQL_VALIDATION_FAILED',
+      );
     const invalid = validate(view.schema, document, specifiedRules, { maxErrors: 20 });
     if (invalid.length > 0) return refuse(invalid, 'GRAPHQL_VALIDATION_FAILED');
-    return new Operation(view, text, document, definition, supergraph);
+    return new Operation(view, text, document, definition, this.options);
   }
 }
 

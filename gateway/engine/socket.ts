@@ -8,6 +8,8 @@ import { type Result, resultFrom, SubgraphFailure } from './subgraph.ts';
 /** Milliseconds between pings, and how long the pong may take. */
 const pingEveryMs = 15_000;
 const pongWithinMs = 10_000;
+/** Items of a stream that wait to be read at most. */
+const longestQueue = 2_048;
 
 export class SubgraphSocket {
   private readonly name: string;
@@ -75,6 +77,8 @@ export class SubgraphSocket {
     const unsubscribe = this.client.subscribe(payload, {
       next(result) {
         if (ended) return;
+        // Whoever reads too slowly resumes where it was; nothing is kept for it without end.
+        if (items.length >= longestQueue) return fail(new Error('The stream was read too slowly.'));
         items.push(resultFrom(result) ?? { data: null });
         wake?.();
       },

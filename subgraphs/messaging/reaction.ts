@@ -26,9 +26,11 @@ export async function addReactions(
   const [row] = await sql<{ added: number }[]>`
     -- addReactions
     with given as (
-      select * from jsonb_to_recordset(${sql.json(reactions as never)}) g(
+      select distinct on ("messageId", emoji, "userId") *
+      from jsonb_to_recordset(${sql.json(reactions as never)}) g(
         "messageId" text, "channelId" text, "userId" text, emoji text, "createdAt" timestamptz
       )
+      order by "messageId", emoji, "userId"
     ), added as (
       insert into messaging.reaction (community_id, message_id, emoji, user_id, created_at)
       select ${communityId}, "messageId", emoji, "userId", coalesce("createdAt", now())

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addCommunity, communitiesById } from '../../../subgraphs/community/community.ts';
+import { community } from '../../../subgraphs/community/index.ts';
+import { anonymous } from '../../../subgraphs/principal.ts';
+import { newCommunity } from '../../kit/community.ts';
+import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
+import { asking } from '../../kit/subgraph.ts';
+
+let database: TestDatabase;
+const { ask, errorsOf, entities } = asking(community, () => database.resources);
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+
+describe('community: rules', () => {
+  it('is left as it is when it is added again', async () => {
+    const { id, slug } = await newCommunity(database.resources, { timeZone: 'Europe/Berlin' });
+    const again = { id, slug, name: { en: 'Other' }, timeZone: 'UTC', createdAt: new Date() };
+    await addCommunity(database.sql, again);
+    expect(await communitiesById(database.sql, [id, 'com_none'])).toEqual([
+      expect.objectContaining({ id, slug, name: { en: 'Test', de: 'Prüfung' }, timeZone: 'Europe/Berlin' }),
+      null,
+    ]);
+  });
+});
+
+describe('community: query', () => {
+  it('is the one of the request', async () => {
+    const { system, id, slug } = await newCommunity(database.resources);
+    const answer = await ask(
+      system,
+      '{ community { id slug timeZone createdAt name { text lang available } } }',
+    );
+    expect(answer.community).toEqual({
+      id,
+      slug,
+      timeZone: 'UTC',
+      createdAt: '2026-01-01T00:00:00.000Z',
+      name: { text: 'Test', lang: 'en', available: ['de', 'en'] },
+    });
+  });
+
+  it('is null when the arguments name another', async () => {
+    const [home, away] = [await newCommunity(database.resources), await newCommunity(database.resources)];
+    const named = 'query ($id: ID, $slug: String) { community(id: $id, slug: $slug) { id } }';
+    const own = { community: { id: home.id } };
+    expect(await ask(home.system, named, { id: home.id, slug: home.slug })).toEqual(own);
+    for (const other of [{ id: away.id }, { slug: away.slug }, { id: home.id, slug: away.slug }])
+      expect(await ask(home.system, named, other)).toEqual({ community: null });
+  });
+
+  it('is never read by the reference of another', async () => {
+    const [home, away] = [await newCommunity(database.resources), await newCommunity(database.resources)];
+    const ids = [away.id, home.id];
+    expect(await entities(home.system, 'Community', ids, '{ slug }')).toEqual([null, { slug: home.slug }]);
+  });
+});
+
+describe('community: refusals', () => {
+  it('COMMUNITY_REQUIRED: a request in none', async () => {
+    expect(await errorsOf(anonymous, '{ community { id } }')).toEqual([
+      { code: 'COMMUNITY_REQUIRED', path: ['community'] },
+    ]);
+  });
+});

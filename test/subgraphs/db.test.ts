@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  alignTo,
+  connect,
+  groupTo,
+  migrate,
+  type Sql,
+  schemaProblem,
+  schemas,
+  transaction,
+} from '../../subgraphs/db.ts';
+import { emptyDatabase, freshDatabase, type TestDatabase } from '../kit/database.ts';
+
+const opened: Sql[] = [];
+function open(url: string): Sql {
+  const sql = connect(url, { max: 2 });
+  opened.push(sql);
+  return sql;
+}
+afterAll(() => Promise.all(opened.map((sql) => sql.end({ timeout: 5 }))));
+
+describe('migrations', () => {
+  it('run once, also when several processes start at once', async () => {
+    const url = await emptyDatabase();
+    const ran = await Promise.all([migrate(open(url)), migrate(open(url)), migrate(open(url))]);
+    const [first = [], ...others] = ran.sort((a, b) => b.length - a.length);
+    expect(first[0]).toBe('log/001.do.log.sql');
+    expect(new Set(first.map((file) => file.split('/')[0]))).toEqual(new Set(schemas));
+    expect(others).toEqual([[], []]);
+  });
+
+  it('have nothing to do the second time', async () => {
+    const sql = open(await emptyDatabase());
+    await migrate(sql);
+    expect(await migrate(sql)).toEqual([]);
+    expect(await schemaProblem(sql)).toBeUndefined();
+  });
+
+  it('leave the database as it was when one fails', async () => {
+    const sql = open(await emptyDatabase());
+    await sql.unsafe('create schema messaging; create table messaging.message (id text)');
+    await expect(migrate(sql)).rejects.toThrow('already exists');
+    const [row] =
+      await sql`select to_regclass('log.event') as log, to_regclass('messaging.message')::text as message`;
+    expect(row).toEqual({ log: null, message: 'messaging.message' });
+  });
+});
+
+describe('schema', () => {
+  it('that is empty keeps a process from serving', async () => {
+    const problem =
+      'The database\'s schema "log" is at version 0, this Laurel needs 1: run `laurel migrate`.';
+    expect(await schemaProblem(open(await emptyDatabase()))).toBe(problem);
+  });
+
+  it('that is older keeps a process from serving', async () => {
+    const sql = open(await emptyDatabase());
+    await migrate(sql);
+    await sql`delete from community.migration where version = 2`;
+    expect(await schemaProblem(sql)).toMatch(
+      /"community" is at version 1, this Laurel needs \d+: run `laurel migrate`/,
+    );
+  });
+
+  it('that is newer keeps a process from serving', async () => {
+    const sql = open(await emptyDatabase());
+    await migrate(sql);
+    await sql`insert into identity.migration (version, name) values (999, 'of a newer Laurel')`;
+    expect(await schemaProblem(sql)).toMatch(
+      /"identity" is at version 999, this Laurel knows \d+: run a newer Laurel/,
+    );
+  });
+});
+
+describe('rows', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(() => database.close());
+
+  it('hold exact numbers, days and text as they are', async () => {
+    const [row] = await database.sql`
+      select 9007199254740993::bigint as whole, 0.1::numeric + 0.2::numeric as decimal, date '2026-03-08' as day,
+        ${'ünï\u0001🎉'} as text`;
+    expect(row).toEqual({
+      whole: 9_007_199_254_740_993n,
+      decimal: '0.3',
+      day: '2026-03-08',
+      text: 'ünï\u0001🎉',
+    });
+  });
+
+  it('of a transaction that throws are not kept', async () => {
+    const { sql } = database;
+    await sql`create table note (text text)`;
+    const failing = transaction(sql, async (tx) => {
+      await tx`insert into note values ('lost')`;
+      throw new Error('No.');
+    });
+    await expect(failing).rejects.toThrow('No.');
+    expect(await sql`select * from note`).toHaveLength(0);
+  });
+
+  it('are given back in the order of the keys they were asked by', () => {
+    const rows = [
+      { key: 'a', value: 1 },
+      { key: 'b', value: 2 },
+      { key: 'b', value: 3 },
+    ];
+    const values = (found: ({ value: number } | null)[]) => found.map((row) => row?.value ?? null);
+    expect(values(alignTo(['b', 'none', 'a', 'a'], rows, ({ key }) => key))).toEqual([3, null, 1, 1]);
+    const groups = groupTo(['b', 'none', 'a', 'a'], rows, ({ key }) => key);
+    expect(groups.map(values)).toEqual([[2, 3], [], [1], [1]]);
+  });
+});

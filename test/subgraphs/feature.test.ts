@@ -1,0 +1,159 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import {
+  type DefinitionNode,
+  type FieldDefinitionNode,
+  Kind,
+  type ObjectTypeDefinitionNode,
+  parse,
+  print,
+  visit,
+} from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { subgraphs } from '../../subgraphs/index.ts';
+
+const compiled = pathToFileURL(join(import.meta.dirname, '../../dist/subgraphs')).href;
+const documents = subgraphs.map(({ name, sdl }) => ({ name, definitions: parse(sdl).definitions }));
+const roots = ['Query', 'Mutation', 'Subscription'];
+
+/** What a fresh process prints. */
+async function printed(script: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  return stdout;
+}
+
+const nameOf = (definition: DefinitionNode): string | undefined =>
+  'name' in definition ? definition.name?.value : undefined;
+
+const isEntity = (definition: DefinitionNode): boolean =>
+  'directives' in definition && (definition.directives?.some(({ name }) => name.value === 'key') ?? false);
+
+/** A type's definition without the order of its parts, which means nothing. */
+function canonical(definition: DefinitionNode): string {
+  return print(definition).split('\n').sort().join('\n');
+}
+
+describe('subgraphs', () => {
+  it('print the same SDL alone and with all loaded', async () => {
+    const together = await printed(
+      `const { subgraphs } = await import('${compiled}/index.js');
+      console.log(JSON.stringify(subgraphs.map(({ sdl }) => sdl)));`,
+    );
+    for (const [n, { name }] of subgraphs.entries()) {
+      const alone = await printed(
+        `const { ${name} } = await import('${compiled}/${name}/index.js');
+        console.log(JSON.stringify(${name}.sdl));`,
+      );
+      expect(JSON.parse(alone)).toBe(JSON.parse(together)[n]);
+    }
+  });
+
+  it('declare the types that they share alike', () => {
+    const byName = new Map<string, { name: string; text: string }[]>();
+    for (const { name, definitions } of documents) {
+      for (const definition of definitions) {
+        const type = nameOf(definition);
+        if (type === undefined || roots.includes(type) || isEntity(definition)) continue;
+        byName.set(type, [...(byName.get(type) ?? []), { name, text: canonical(definition) }]);
+      }
+    }
+    const shared = [...byName].filter(([, places]) => places.length > 1);
+    const names = shared.map(([type]) => type);
+    for (const known of [
+      'PageInfo',
+      'UserError',
+      'LocalizedText',
+      'StreamReady',
+      'StreamItem',
+      'UserIdentifierInput',
+    ])
+      expect(names).toContain(known);
+    for (const [type, [first, ...others]] of shared) {
+      for (const { name, text } of others)
+        expect(text, `${type} in ${first?.name} and ${name}`).toBe(first?.text);
+    }
+  });
+
+  it('refer to each entity by the same key, and describe it alike', () => {
+    const seen = new Map<string, string>();
+    for (const { definitions } of documents) {
+      for (const definition of definitions.filter(isEntity) as ObjectTypeDefinitionNode[]) {
+        const keys = definition.directives?.filter(({ name }) => name.value === 'key') ?? [];
+        const fields = keys.map((key) => print(key).replace(', resolvable: false', ''));
+        const text = `${definition.description?.value} ${fields.join()}`;
+        const name = definition.name.value;
+        expect(text, name).toBe(seen.get(name) ?? text);
+        seen.set(name, text);
+      }
+    }
+    expect(seen.size).toBeGreaterThan(5);
+  });
+});
+
+describe.each(documents)('the schema of $name', ({ definitions }) => {
+  it('describes every type, field, argument and enum value in sentences', () => {
+    const bare: string[] = [];
+    for (const definition of definitions) {
+      const type = nameOf(definition) ?? '';
+      visit(definition, {
+        enter(node, _key, _parent, _path, ancestors) {
+          if (!kindsToDescribe.has(node.kind)) return;
+          if (roots.includes(type) && ancestors.length === 0) return;
+          const text = 'description' in node ? (node.description?.value ?? '') : '';
+          const name = 'name' in node && node.name && 'value' in node.name ? node.name.value : '';
+          if (!/^\S.*[.…]`?\)?$/s.test(text.trim())) bare.push(`${type}.${name}: ${text}`);
+        },
+      });
+    }
+    expect(bare).toEqual([]);
+  });
+
+  it('has mutations of one shape: verbNoun(input: VerbNounInput!): VerbNounPayload! with userErrors', () => {
+    const objects = new Map(definitions.map((definition) => [nameOf(definition), definition]));
+    const mutation = objects.get('Mutation') as ObjectTypeDefinitionNode | undefined;
+    for (const { name, arguments: args, type } of mutation?.fields ?? []) {
+      const noun = name.value.charAt(0).toUpperCase() + name.value.slice(1);
+      expect(args?.map((arg) => `${arg.name.value}: ${print(arg.type)}`)).toEqual([`input: ${noun}Input!`]);
+      expect(print(type)).toBe(`${noun}Payload!`);
+      const payload = objects.get(`${noun}Payload`) as ObjectTypeDefinitionNode;
+      const fields = new Map(payload.fields?.map((field) => [field.name.value, print(field.type)]));
+      expect(fields.get('userErrors')).toBe('[UserError!]!');
+      expect(objects.get(`${noun}Input`)?.kind).toBe(Kind.INPUT_OBJECT_TYPE_DEFINITION);
+    }
+  });
+
+  it('has a scope on every mutation and subscription', () => {
+    const fields = definitions
+      .filter((definition) => ['Mutation', 'Subscription'].includes(nameOf(definition) ?? ''))
+      .flatMap((definition) => (definition as ObjectTypeDefinitionNode).fields ?? []);
+    const isScoped = ({ directives }: FieldDefinitionNode) =>
+      directives?.some(({ name }) => name.value === 'requiresScopes');
+    expect(fields.filter((field) => !isScoped(field)).map(({ name }) => name.value)).toEqual([]);
+  });
+
+  it('pages every connection by first, after, last and before', () => {
+    const objects = definitions.filter(({ kind }) => kind === Kind.OBJECT_TYPE_DEFINITION);
+    const lists = (objects as ObjectTypeDefinitionNode[])
+      .flatMap(({ fields = [] }) => fields)
+      .filter(({ type }) => /Connection!?$/.test(print(type)));
+    for (const list of lists)
+      expect(list.arguments?.map(({ name }) => name.value)).toEqual(
+        expect.arrayContaining(['first', 'after', 'last', 'before']),
+      );
+  });
+});
+
+const kindsToDescribe = new Set<string>([
+  Kind.OBJECT_TYPE_DEFINITION,
+  Kind.INTERFACE_TYPE_DEFINITION,
+  Kind.UNION_TYPE_DEFINITION,
+  Kind.ENUM_TYPE_DEFINITION,
+  Kind.SCALAR_TYPE_DEFINITION,
+  Kind.INPUT_OBJECT_TYPE_DEFINITION,
+  Kind.DIRECTIVE_DEFINITION,
+  Kind.FIELD_DEFINITION,
+  Kind.INPUT_VALUE_DEFINITION,
+  Kind.ENUM_VALUE_DEFINITION,
+]);

@@ -1,0 +1,253 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Refusal } from '../../../subgraphs/errors.ts';
+import { type TrackedEvent, trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { gamification } from '../../../subgraphs/gamification/index.ts';
+import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
+import { eventsAfter } from '../../../subgraphs/log.ts';
+import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
+import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
+import { asking } from '../../kit/subgraph.ts';
+
+let database: TestDatabase;
+const { ask, errorsOf } = asking(gamification, () => database.resources);
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+
+/** Tracks one event of the first member. */
+async function track({ id, memberIds }: TestCommunity, details: Parameters<typeof eventOf>[1] = {}) {
+  const [answer] = await trackEvents(database.sql, id, [eventOf(memberIds[0] ?? '', details)]);
+  return answer as TrackedEvent;
+}
+
+async function xpOf({ id, memberIds }: TestCommunity): Promise<bigint[]> {
+  return (await balancesByUser(database.sql, id, memberIds)).map(({ XP }) => XP);
+}
+
+describe('events: rules', () => {
+  it('earn what their rule says, in each unit, and leave a balance', async () => {
+    const place = await newCommunity(database.resources);
+    const metadata = { order: 7 };
+    const { entries, replayed } = await track(place, { reference: 'r', metadata });
+    expect(replayed).toBe(false);
+    expect(entries.map(({ unit, amount, balanceAfter }) => [unit, amount, balanceAfter]).sort()).toEqual([
+      ['POINTS', 100n, 100n],
+      ['XP', 100n, 100n],
+    ]);
+    expect(entries[0]).toMatchObject({ eventType: 'purchase', reference: 'r', metadata });
+    expect(await xpOf(place)).toEqual([100n, 0n]);
+  });
+
+  it('count once under 50 concurrent repeats of a reference, and all get the same answer', async () => {
+    const place = await newCommunity(database.resources);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => track(place, { eventType: 'signup', reference: 'r' })),
+    );
+    expect(await xpOf(place)).toEqual([500n, 0n]);
+    expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    const first = answers.find(({ replayed }) => !replayed);
+    expect(first?.leveledUp).toBe(true);
+    for (const { entries, leveledUp } of answers)
+      expect({ entries, leveledUp }).toMatchObject({ entries: first?.entries, leveledUp: true });
+  });
+
+  it('give a repeat the first answer, whatever came between', async () => {
+    const place = await newCommunity(database.resources);
+    const first = await track(place, { eventType: 'signup', reference: 'r' });
+    await track(place);
+    expect(await track(place, { eventType: 'signup', reference: 'r' })).toMatchObject({
+      ...first,
+      replayed: true,
+    });
+  });
+
+  it('are the same event whichever way their person is named', async () => {
+    const place = await newCommunity(database.resources);
+    const first = await track(place, { reference: 'r' });
+    const user = { external: { system: 'GAMIFYHOST', value: 'user_0' } };
+    expect(await track(place, { reference: 'r', user })).toMatchObject({ ...first, replayed: true });
+  });
+
+  it('under one reference are two events when their types differ', async () => {
+    const place = await newCommunity(database.resources);
+    await track(place, { reference: 'r' });
+    expect((await track(place, { reference: 'r', eventType: 'visit' })).replayed).toBe(false);
+    expect(await xpOf(place)).toEqual([110n, 0n]);
+  });
+
+  it('without a reference are never repeats', async () => {
+    const place = await newCommunity(database.resources);
+    await Promise.all([track(place), track(place)]);
+    expect(await xpOf(place)).toEqual([200n, 0n]);
+  });
+
+  it('of a rule that counts once pay each person once, whatever the reference, also concurrently', async () => {
+    const place = await newCommunity(database.resources);
+    const signups = ['a', 'b', 'c', 'd'].map((reference) => track(place, { eventType: 'signup', reference }));
+    const paid = (await Promise.all(signups)).filter(({ entries }) => entries.length > 0);
+    expect(paid).toHaveLength(1);
+    expect(await xpOf(place)).toEqual([500n, 0n]);
+  });
+
+  it('say that a level was reached, by the event that reached it', async () => {
+    const place = await newCommunity(database.resources);
+    const leveled: boolean[] = [];
+    for (let n = 0; n < 4; n++) leveled.push((await track(place)).leveledUp);
+    expect(leveled).toEqual([false, false, true, false]);
+  });
+});
+
+describe('events: batches', () => {
+  it('of 100 are written by one statement', async () => {
+    const { id, memberIds } = await newCommunity(database.resources, { members: 10 });
+    const events = Array.from({ length: 100 }, (_, n) => eventOf(memberIds[n % 10] ?? ''));
+    const statements = await database.statementsOf(() => trackEvents(database.sql, id, events));
+    expect(statements.sort()).toEqual(['findMembers', 'rulesByType', 'writeEvents']);
+  });
+
+  it('answer in the order of their events, and a bad one costs itself', async () => {
+    const place = await newCommunity(database.resources);
+    const [first = ''] = place.memberIds;
+    const answers = await trackEvents(database.sql, place.id, [
+      eventOf(first, { reference: 'a' }),
+      eventOf('usr_nobody'),
+      eventOf(first, { eventType: 'no rule' }),
+      eventOf(first, { reference: 'a' }),
+      eventOf(first, { reference: 'a', metadata: { other: true } }),
+      eventOf(first, { eventType: 'signup' }),
+      eventOf(first, { eventType: 'signup' }),
+    ]);
+    const told = answers.map((one) =>
+      one instanceof Refusal ? one.code : [one.entries.length, one.replayed],
+    );
+    expect(told).toEqual([
+      [2, false],
+      'NOT_FOUND',
+      'RULE_NOT_FOUND',
+      [2, true],
+      'IDEMPOTENCY_KEY_REUSED',
+      [2, false],
+      [0, false],
+    ]);
+    expect(await xpOf(place)).toEqual([600n, 0n]);
+  });
+
+  it('keep running balances in the order of their events', async () => {
+    const { id, memberIds } = await newCommunity(database.resources);
+    const events = Array.from({ length: 20 }, () => eventOf(memberIds[0] ?? ''));
+    const answers = (await trackEvents(database.sql, id, events)) as TrackedEvent[];
+    const running = answers.map(({ entries }) => entries.find(({ unit }) => unit === 'XP')?.balanceAfter);
+    expect(running).toEqual(Array.from({ length: 20 }, (_, n) => BigInt((n + 1) * 100)));
+  });
+
+  it('tell the log of every change of XP, in the order of the balances', async () => {
+    const { id, memberIds } = await newCommunity(database.resources);
+    const [first = '', second = ''] = memberIds;
+    await trackEvents(database.sql, id, [
+      eventOf(first),
+      eventOf(second),
+      eventOf(first, { eventType: 'refund' }),
+      eventOf(first),
+    ]);
+    const events = await eventsAfter(database.sql, { communityId: id, stream: 'xp' }, 0, 10);
+    expect(events.map(({ kind, userId, payload }) => [kind, userId, payload.total])).toEqual([
+      ['XpChanged', first, 100],
+      ['XpChanged', second, 100],
+      ['XpChanged', first, 200],
+    ]);
+  });
+
+  it('of many writers at once neither deadlock nor lose anything', async () => {
+    const { id, memberIds } = await newCommunity(database.resources, { members: 5 });
+    const batches = Array.from({ length: 12 }, (_, n) => {
+      const people = n % 2 === 0 ? memberIds : [...memberIds].reverse();
+      return people.map((userId, at) => eventOf(userId, { reference: `${n % 6} ${at} ${userId}` }));
+    });
+    await Promise.all(batches.map((events) => trackEvents(database.sql, id, events)));
+    const balances = await balancesByUser(database.sql, id, memberIds);
+    expect(balances.map(({ XP }) => XP)).toEqual(memberIds.map(() => 600n));
+  });
+});
+
+describe('events: mutation', () => {
+  const trackEvent = `mutation ($input: TrackEventInput!) { trackEvent(input: $input) {
+    replayed leveledUp ledger { unit amount balanceAfter metadata user { id } } userErrors { code path }
+  } }`;
+
+  it('gives the ledger entries that were made', async () => {
+    const { system, memberIds } = await newCommunity(database.resources);
+    const input = { user: { email: 'PERSON0@example.org' }, eventType: 'visit', metadata: { page: '/' } };
+    const answer = await ask(system, trackEvent, { input });
+    const entry = { metadata: { page: '/' }, user: { id: memberIds[0] } };
+    expect(answer.trackEvent).toMatchObject({ replayed: false, leveledUp: false, userErrors: [] });
+    expect(new Set(answer.trackEvent.ledger)).toEqual(
+      new Set([
+        { ...entry, unit: 'XP', amount: 10, balanceAfter: 10 },
+        { ...entry, unit: 'COINS', amount: 2, balanceAfter: 2 },
+      ]),
+    );
+  });
+
+  it('writes what arrives within a tick together, and each caller gets its own answer', async () => {
+    const { system, memberIds } = await newCommunity(database.resources);
+    const user = { id: memberIds[0] };
+    const inputs = [
+      { user, eventType: 'visit' },
+      { user, eventType: 'none' },
+      { user, eventType: 'purchase' },
+    ];
+    let answers: { trackEvent: { ledger: unknown[]; userErrors: unknown[] } }[] = [];
+    const statements = await database.statementsOf(async () => {
+      answers = await Promise.all(inputs.map((input) => ask(system, trackEvent, { input })));
+    });
+    expect(statements.filter((name) => name === 'writeEvents')).toHaveLength(1);
+    expect(
+      answers.map(({ trackEvent: { ledger, userErrors } }) => [ledger.length, userErrors.length]),
+    ).toEqual([
+      [2, 0],
+      [0, 1],
+      [2, 0],
+    ]);
+  });
+
+  const right = { user: { username: 'person.0' }, eventType: 'visit', reference: 'r' };
+  it.each([
+    ['NOT_FOUND', ['user'], { user: { id: 'usr_nobody' } }],
+    ['RULE_NOT_FOUND', ['eventType'], { eventType: 'none' }],
+    ['IDEMPOTENCY_KEY_REUSED', ['reference'], { metadata: { other: true } }],
+    ['IDEMPOTENCY_KEY_REUSED', ['reference'], { user: { username: 'person.1' } }],
+    ['VALIDATION_FAILED', ['eventType'], { eventType: '' }],
+    ['VALIDATION_FAILED', ['reference'], { reference: 'r'.repeat(201) }],
+    ['VALIDATION_FAILED', ['metadata'], { metadata: [1] }],
+    ['VALIDATION_FAILED', ['metadata'], { metadata: { text: 'x'.repeat(8_200) } }],
+    ['VALIDATION_FAILED', ['occurredAt'], { occurredAt: '2999-01-01T00:00:00Z' }],
+    ['VALIDATION_FAILED', ['user', 'username'], { user: { username: 'x'.repeat(101) } }],
+  ])('%s: a wrong %s', async (code, path, wrong) => {
+    const place = await newCommunity(database.resources);
+    await ask(place.system, trackEvent, { input: right });
+    const answer = await ask(place.system, trackEvent, { input: { ...right, ...wrong } });
+    expect(answer.trackEvent).toMatchObject({ ledger: [], userErrors: [{ code, path: ['input', ...path] }] });
+    expect(await xpOf(place)).toEqual([10n, 0n]);
+  });
+
+  it('VALIDATION_FAILED: text with NUL, which no database keeps', async () => {
+    const { system } = await newCommunity(database.resources);
+    for (const [path, wrong] of [
+      [['input', 'metadata', 'text'], { metadata: { text: 'a\0b' } }],
+      [['input', 'metadata'], { metadata: { 'a\0b': 1 } }],
+      [['input', 'reference'], { reference: '\ud800' }],
+      [['input', 'user', 'username'], { user: { username: '\0' } }],
+    ] as const) {
+      const answer = await ask(system, trackEvent, { input: { ...right, ...wrong } });
+      expect(answer.trackEvent.userErrors).toEqual([{ code: 'VALIDATION_FAILED', path }]);
+    }
+  });
+
+  it('COMMUNITY_REQUIRED: a caller without a community', async () => {
+    const nowhere = { kind: 'system', scopes: ['events:write'] } as const;
+    expect(await errorsOf(nowhere, trackEvent, { input: right })).toEqual([
+      { code: 'COMMUNITY_REQUIRED', path: ['trackEvent'] },
+    ]);
+  });
+});

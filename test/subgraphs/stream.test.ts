@@ -1,0 +1,212 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Context, contextFor } from '../../subgraphs/context.ts';
+import { newId } from '../../subgraphs/id.ts';
+import type { StreamId } from '../../subgraphs/log.ts';
+import { anonymous } from '../../subgraphs/principal.ts';
+import { openStream, type StreamOptions } from '../../subgraphs/stream.ts';
+import { freshDatabase, type TestDatabase } from '../kit/database.ts';
+import { take } from '../kit/subgraph.ts';
+
+let database: TestDatabase;
+let context: Context;
+beforeAll(async () => {
+  database = await freshDatabase();
+  context = contextFor(database.resources, anonymous);
+});
+afterAll(() => database.close());
+
+const newStream = (): StreamId => ({ communityId: newId('Community'), stream: 'xp' });
+
+async function append({ communityId, stream }: StreamId, count = 1, kind = 'Tested'): Promise<void> {
+  const events = Array.from({ length: count }, () => ({ kind, payload: {} }));
+  await database.sql`select log.append(${communityId}, ${stream}, ${database.sql.json(events)})`;
+  database.resources.tail.wake();
+}
+
+const open = (id: StreamId, options: Partial<StreamOptions> = {}) =>
+  openStream(context, id, { includes: () => true, ...options });
+
+/** The next steps, as words with the number that their cursor stands for: `event 3`. */
+async function steps(id: StreamId, stream: AsyncIterator<{ step: string; cursor: string }>, count: number) {
+  const taken = await take(stream, count);
+  return taken.map(({ step, cursor }) => `${step} ${database.resources.cursors.open(id, cursor)}`);
+}
+
+const cursorAt = (id: StreamId, number: number) => database.resources.cursors.seal(id, number);
+
+/** Includes all events; `seen(n)` resolves when it was asked about the n-th. */
+function watched() {
+  let count = 0;
+  const waiting = new Map<number, () => void>();
+  return {
+    includes: () => {
+      count++;
+      waiting.get(count)?.();
+      return true;
+    },
+    seen: (n: number) => new Promise<void>((resolve) => (count >= n ? resolve() : waiting.set(n, resolve))),
+  };
+}
+
+describe('streams', () => {
+  it('say that they are open, then bring what happens from then on, in order', async () => {
+    const id = newStream();
+    await append(id, 2);
+    const stream = await open(id);
+    await append(id, 3);
+    await append(id);
+    expect(await steps(id, stream, 5)).toEqual(['ready 2', 'event 3', 'event 4', 'event 5', 'event 6']);
+    await stream.return();
+  });
+
+  it('bring exactly what was missed after a cursor, say so, and go on live', async () => {
+    const id = newStream();
+    await append(id, 5);
+    const stream = await open(id, { after: cursorAt(id, 3) });
+    await append(id, 1);
+    expect(await steps(id, stream, 4)).toEqual(['event 4', 'event 5', 'resumed 5', 'event 6']);
+    await stream.return();
+  });
+
+  it('say that nothing was missed after the last cursor', async () => {
+    const id = newStream();
+    await append(id, 5);
+    const stream = await open(id, { after: cursorAt(id, 5) });
+    expect(await take(stream, 1)).toMatchObject([{ step: 'resumed', replayed: 0 }]);
+    await stream.return();
+  });
+
+  it('lose and repeat nothing while others write, however often a client reconnects', async () => {
+    const id = newStream();
+    await append(id);
+    const writing = (async () => {
+      for (let n = 0; n < 60; n++) await append(id, 1 + (n % 3));
+    })();
+    const seen: number[] = [];
+    for (let after = cursorAt(id, 0); seen.length < 121; ) {
+      const stream = await open(id, { after });
+      // A few items, then the connection breaks.
+      for (let n = 0; n < 7 && seen.length < 121; n++) {
+        const [item] = await take(stream, 1);
+        after = item.cursor;
+        if (item.step === 'event') seen.push(item.event.number);
+      }
+      await stream.return();
+    }
+    await writing;
+    expect(seen).toEqual(Array.from({ length: 121 }, (_, n) => n + 1));
+  });
+
+  it('replay more events than a page of the log holds', async () => {
+    const id = newStream();
+    await append(id, 1_201);
+    const stream = await open(id, { after: cursorAt(id, 0) });
+    const taken = await take(stream, 1_202);
+    expect(taken.filter(({ step }) => step === 'event')).toHaveLength(1_201);
+    expect(taken.at(-1)).toMatchObject({ step: 'resumed', replayed: 1_201 });
+    await stream.return();
+  });
+
+  it('leave out what their subscriber does not include, also when they replay', async () => {
+    const id = newStream();
+    await append(id, 1, 'Other');
+    await append(id, 1, 'Tested');
+    const includes: StreamOptions['includes'] = ({ kind }) => kind === 'Tested';
+    const stream = await open(id, { after: cursorAt(id, 0), includes });
+    await append(id, 1, 'Other');
+    await append(id, 1, 'Tested');
+    expect(await steps(id, stream, 3)).toEqual(['event 2', 'resumed 2', 'event 4']);
+    await stream.return();
+  });
+
+  it('end at once when they are returned, also while they wait in silence', async () => {
+    const id = newStream();
+    const stream = await open(id);
+    await take(stream, 1);
+    const waiting = stream.next();
+    await stream.return();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
+});
+
+describe('streams with a gap', () => {
+  it.each([
+    ['some of what was missed', 3, 1],
+    ['all that was missed', 5, 4],
+  ])('say so when the log was pruned of %s', async (_what, pruned, seen) => {
+    const id = newStream();
+    await append(id, 5);
+    await database.sql`delete from log.event where community_id = ${id.communityId} and number <= ${pruned}`;
+    const stream = await open(id, { after: cursorAt(id, seen) });
+    await append(id);
+    const [gap, event] = await take(stream, 2);
+    expect(gap).toMatchObject({ step: 'gap', reason: 'RETENTION_EXCEEDED', from: cursorAt(id, seen) });
+    expect([gap.cursor, event.cursor]).toEqual([cursorAt(id, 5), cursorAt(id, 6)]);
+    await stream.return();
+  });
+
+  it('have none when only what was seen is pruned', async () => {
+    const id = newStream();
+    await append(id, 5);
+    await database.sql`delete from log.event where community_id = ${id.communityId} and number <= 3`;
+    for (const [after, expected] of [
+      [3, ['event 4', 'event 5', 'resumed 5']],
+      [5, ['resumed 5']],
+    ] as const) {
+      const stream = await open(id, { after: cursorAt(id, after) });
+      expect(await steps(id, stream, expected.length)).toEqual(expected);
+      await stream.return();
+    }
+  });
+
+  it('tell the oldest cursor that can be resumed after, and it can', async () => {
+    const id = newStream();
+    await append(id, 5);
+    await database.sql`delete from log.event where community_id = ${id.communityId} and number <= 3`;
+    const stream = await open(id);
+    const [ready] = await take(stream, 1);
+    expect(ready.retainedFrom).toBe(cursorAt(id, 3));
+    await stream.return();
+  });
+
+  it('drop what a slow consumer leaves waiting, and tell it from where to where', async () => {
+    const id = newStream();
+    const { includes, seen } = watched();
+    const stream = await open(id, { includes, buffer: 3 });
+    await append(id);
+    expect(await steps(id, stream, 2)).toEqual(['ready 0', 'event 1']);
+    await append(id, 9);
+    await seen(10);
+    const [gap, event] = await take(stream, 2);
+    expect(gap).toMatchObject({ step: 'gap', reason: 'SLOW_CONSUMER', from: cursorAt(id, 1) });
+    expect([gap.cursor, event.cursor]).toEqual([cursorAt(id, 9), cursorAt(id, 10)]);
+    await append(id);
+    expect(await steps(id, stream, 1)).toEqual(['event 11']);
+    await stream.return();
+  });
+
+  it('have none for a consumer that is slow within its buffer', async () => {
+    const id = newStream();
+    const { includes, seen } = watched();
+    const stream = await open(id, { includes, buffer: 3 });
+    await append(id, 3);
+    await seen(3);
+    expect(await steps(id, stream, 4)).toEqual(['ready 0', 'event 1', 'event 2', 'event 3']);
+    await stream.return();
+  });
+});
+
+describe('streams: refusals', () => {
+  it('BAD_CURSOR: a cursor of another stream, another community, or the future', async () => {
+    const id = newStream();
+    await append(id, 2);
+    for (const after of [
+      cursorAt({ ...id, stream: 'messages' }, 1),
+      cursorAt(newStream(), 1),
+      cursorAt(id, 3),
+      'x',
+    ])
+      await expect(open(id, { after })).rejects.toMatchObject({ code: 'BAD_CURSOR' });
+  });
+});
