@@ -8,8 +8,8 @@ import { endpointOf, start, startDatabase, subgraphUrls, writeDemo } from './gat
 import { doAndExit, listening, serveUntilTold } from './gateway/process.ts';
 import { schemaFiles } from './gateway/schema.ts';
 import { loadDemo, subgraphs } from './subgraphs/index.ts';
-import { secretsFor } from './subgraphs/log.ts';
 import { principalSigner } from './subgraphs/principal.ts';
+import { secretsFor } from './subgraphs/secret.ts';
 import { createSubgraphServer } from './subgraphs/serve.ts';
 import { StartFailure } from './subgraphs/start-failure.ts';
 import { databaseUrlFor, migrated, openStore, reach } from './subgraphs/store.ts';

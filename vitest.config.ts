@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/kit/global-setup.ts', 'test/kit/forms.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

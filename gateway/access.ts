@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Refusal } from '../subgraphs/errors.ts';
-import { anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
+import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
 import type { Subgraph, View } from './engine/index.ts';
+import { authenticatedScope } from './view.ts';
 
 // Credential -> Principal -> the schema it sees. The gateway stores no keys: it asks identity, and remembers the answer
 // for a second at most.
@@ -52,7 +53,7 @@ export function laurelAccess(options: {
   const callerFor = async (principal: Principal): Promise<Caller> => ({
     principal,
     token: sign === undefined ? '' : await sign(principal),
-    view: viewOf(principal.scopes),
+    view: viewOf(principal.kind === 'anonymous' ? [] : [...principal.scopes, authenticatedScope]),
   });
 
   const principalOf = (secret: string, community: string | null): Promise<Principal> => {
@@ -90,6 +91,7 @@ export function laurelAccess(options: {
         scopes: [...scopes].sort(),
         ...(communityId === undefined ? {} : { communityId }),
         ...(channelIds === undefined ? {} : { channelIds: [...channelIds].sort() }),
+        ...(actsAsPerson(principal) ? { ofPeople: true } : {}),
       };
       return { key: JSON.stringify(shared), caller: await callerFor(shared) };
     },

@@ -4,11 +4,11 @@ import { z } from 'zod';
 // Every variable Laurel reads from its environment, with its default and unit. Nothing else reads the environment.
 
 const variables = z.object({
-  PORT: z.coerce
-    .number('is a whole number from 0 to 65535')
-    .int('is a whole number from 0 to 65535')
-    .min(0, 'is a whole number from 0 to 65535')
-    .max(65_535, 'is a whole number from 0 to 65535')
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'is a whole number from 0 to 65535')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'is a whole number from 0 to 65535')
     .default(4_000)
     .describe('The port of the gateway; 0 takes a free one.'),
   HOST: z
@@ -24,6 +24,7 @@ const variables = z.object({
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'begins with postgres:// or postgresql://')
+    .refine((url) => URL.canParse(url), 'is a URL, its user and password percent-encoded')
     .optional()
     .describe('A PostgreSQL (15 or newer) to use instead of the embedded one.'),
   LAUREL_LOG: z

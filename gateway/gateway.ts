@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
-import type { Principal } from '../subgraphs/principal.ts';
+import { anonymous, type Principal, principalHeader } from '../subgraphs/principal.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
@@ -19,6 +19,7 @@ export interface GatewayOptions {
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'>;
   log: Logger;
+  /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
   /** Told of each call to a subgraph. */
   onCall?: (subgraph: string, text: string, variables: Record<string, unknown> | undefined) => void;
@@ -27,8 +28,6 @@ export interface GatewayOptions {
 export interface Gateway extends Server {
   engine: Engine<Caller>;
 }
-
-export const principalHeader = 'x-laurel-principal';
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -49,7 +48,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
     origins: config.origins,
     trustProxy: config.trustProxy,
-    ...(unready === undefined ? {} : { unready }),
+    unready: unready ?? (() => subgraphProblem(engine)),
   });
   return {
     ...server,
@@ -59,6 +58,19 @@ export function createGateway(options: GatewayOptions): Gateway {
       await engine.dispose();
     },
   };
+}
+
+/** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
+async function subgraphProblem(engine: Engine<Caller>): Promise<string | undefined> {
+  const caller: Caller = { principal: anonymous, token: '', view: { key: '', schema: engine.schema } };
+  const signal = AbortSignal.timeout(2_000);
+  const answers = [...engine.subgraphs.values()].map(async (subgraph) =>
+    subgraph.execute({ kind: 'query', text: '{ __typename }', variables: undefined, caller, signal }),
+  );
+  return Promise.any(answers).then(
+    () => undefined,
+    () => 'No subgraph answers.',
+  );
 }
 
 function distant(name: string, url: string | undefined): Subgraph<Caller> {

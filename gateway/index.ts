@@ -1,12 +1,14 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GraphQLError } from 'graphql';
+import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { contextFor, type Resources } from '../subgraphs/context.ts';
 import { startEmbedded } from '../subgraphs/embedded.ts';
 import { formattedError } from '../subgraphs/fault.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
-import { keepPruned, keepReading } from '../subgraphs/log.ts';
+import { keepPruned } from '../subgraphs/log.ts';
+import { keepReading } from '../subgraphs/log-reader.ts';
+import { scopeGuard } from '../subgraphs/scope-guard.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
 import type { Caller } from './access.ts';
 import { compose } from './compose.ts';
@@ -68,7 +70,12 @@ export function oneProcessGateway(
     subgraphs.map(({ name, schema }) => [
       name,
       coded(
-        inProcess<Caller>({ name, schema, contextOf: ({ principal }) => contextFor(resources, principal) }),
+        inProcess<Caller>({
+          name,
+          schema,
+          contextOf: ({ principal }) => contextFor(resources, principal),
+          check: guardOf(schema),
+        }),
         log,
       ),
     ]),
@@ -82,6 +89,12 @@ export function oneProcessGateway(
     unready: () => databaseProblem(resources),
     ...(onCall === undefined ? {} : { onCall }),
   });
+}
+
+/** The gateway lets through only what a caller sees; the subgraph looks once more, as it does in a process of its own. */
+function guardOf(schema: GraphQLSchema): (document: DocumentNode, caller: Caller) => void {
+  const guard = scopeGuard(schema);
+  return (document, { principal }) => guard(document, principal);
 }
 
 /** The subgraph with its errors as they would come from a process of their own: refusals coded, bugs logged. */

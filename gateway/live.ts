@@ -122,17 +122,20 @@ async function* meeting(
   let own = first;
   let cursor = start;
   let failures = 0;
+  // Where a client stands in what it missed the group may know too; it joins when it has been told that it is live.
+  let live = false;
   while (!signal.aborted) {
     const group = upstream.group();
     const release = group.hold();
     try {
-      const meets = untilMet(own, group, () => cursor);
+      const meets = untilMet(own, group, () => (live ? cursor : undefined));
       let step = await meets.next();
       for (; !step.done; step = await meets.next()) {
         const answer = await group.answer(step.value, own);
         // Go on from before this event, as the person.
         if (needsUser(answer)) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
         cursor = step.value.cursor ?? cursor;
+        live ||= step.value.live;
         failures = 0;
         yield { json: answer.json, cursor: step.value.cursor };
       }
@@ -159,6 +162,7 @@ async function* meeting(
     }
     if (signal.aborted) return;
     own = await reopened(upstream, cursor, failures, signal);
+    live = false;
   }
 }
 

@@ -1,5 +1,15 @@
 import { MapperKind, mapSchema, pruneSchema } from '@graphql-tools/utils';
-import { type DirectiveNode, type GraphQLSchema, Kind, parse } from 'graphql';
+import {
+  type DirectiveNode,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  isInterfaceType,
+  isObjectType,
+  isUnionType,
+  Kind,
+  parse,
+} from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { View } from './engine/index.ts';
 
@@ -8,6 +18,9 @@ import type { View } from './engine/index.ts';
 
 /** Alternatives of scopes needed together, as `@requiresScopes` has them. */
 type Needed = readonly (readonly string[])[];
+
+/** What `@authenticated` needs: every caller with a credential has it. */
+export const authenticatedScope = '@authenticated';
 
 /** Gives the view of a set of scopes; the same set gives the same view. */
 export function viewsOf(schema: GraphQLSchema, supergraph: string): (scopes: readonly string[]) => View {
@@ -36,36 +49,70 @@ function visible(
     const needed = needs.get(coordinate);
     return needed !== undefined && !needed.some((together) => together.every((scope) => held.has(scope)));
   };
+  const lessened = new Set<string>();
   const mapped = mapSchema(schema, {
-    [MapperKind.OBJECT_TYPE]: (type) => (hidden(type.name) ? null : undefined),
-    [MapperKind.OBJECT_FIELD]: (_field, name, type) => (hidden(`${type}.${name}`) ? null : undefined),
+    [MapperKind.TYPE]: (type) => (hidden(type.name) ? null : undefined),
+    [MapperKind.COMPOSITE_FIELD]: (field, name, type) => {
+      const gone = hidden(`${type}.${name}`) || hidden(getNamedType(field.type).name);
+      if (gone) lessened.add(type);
+      return gone ? null : undefined;
+    },
   });
-  return pruneSchema(mapped);
+  // What is only there as one kind of an interface's items, and can't be seen whole, belongs to what is hidden.
+  const named = new Set(
+    Object.values(mapped.getTypeMap()).flatMap((type) =>
+      isObjectType(type) || isInterfaceType(type)
+        ? Object.values(type.getFields()).map((field) => getNamedType(field.type).name)
+        : isUnionType(type)
+          ? type.getTypes().map(({ name }) => name)
+          : [],
+    ),
+  );
+  const whole = mapSchema(mapped, {
+    [MapperKind.OBJECT_TYPE]: (type) =>
+      lessened.has(type.name) && !named.has(type.name) && !isRoot(mapped, type) ? null : undefined,
+  });
+  return pruneSchema(whole);
 }
 
-/** What each type (`User`) and field (`User.email`) of the supergraph needs. */
+function isRoot(schema: GraphQLSchema, type: GraphQLObjectType): boolean {
+  return [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].includes(type);
+}
+
+/** What each type (`User`) and field (`User.email`) of the supergraph needs. @throws for `@policy`, which nothing here can judge */
 function scopeNeeds(supergraph: string): Map<string, Needed> {
   const needs = new Map<string, Needed>();
+  const note = (coordinate: string, directives: readonly DirectiveNode[] | undefined) => {
+    const needed = neededBy(coordinate, directives);
+    if (needed !== undefined) needs.set(coordinate, needed);
+  };
   for (const definition of parse(supergraph, { noLocation: true }).definitions) {
-    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION) continue;
-    const type = definition.name.value;
-    const ofType = neededBy(definition.directives);
-    if (ofType !== undefined) needs.set(type, ofType);
-    for (const field of definition.fields ?? []) {
-      const needed = neededBy(field.directives);
-      if (needed !== undefined) needs.set(`${type}.${field.name.value}`, needed);
+    const { kind } = definition;
+    if (kind === Kind.ENUM_TYPE_DEFINITION || kind === Kind.SCALAR_TYPE_DEFINITION) {
+      note(definition.name.value, definition.directives);
+    } else if (kind === Kind.OBJECT_TYPE_DEFINITION || kind === Kind.INTERFACE_TYPE_DEFINITION) {
+      const type = definition.name.value;
+      note(type, definition.directives);
+      for (const { name, directives } of definition.fields ?? []) note(`${type}.${name.value}`, directives);
     }
   }
   return needs;
 }
 
-function neededBy(directives: readonly DirectiveNode[] = []): Needed | undefined {
-  const directive = directives.find(({ name }) => name.value.replace(/^.*__/, '') === 'requiresScopes');
-  const [scopes] = directive?.arguments ?? [];
-  if (scopes?.value.kind !== Kind.LIST) return undefined;
-  return scopes.value.values.map((together) =>
-    together.kind === Kind.LIST
-      ? together.values.map((scope) => (scope.kind === Kind.STRING ? scope.value : ''))
-      : [],
-  );
+function neededBy(coordinate: string, directives: readonly DirectiveNode[] = []): Needed | undefined {
+  const named = (name: string) => directives.find((one) => one.name.value.replace(/^.*__/, '') === name);
+  if (named('policy') !== undefined) {
+    throw new Error(
+      `${coordinate} has @policy, which this gateway can't judge: use --auth none, or @requiresScopes.`,
+    );
+  }
+  const signedIn: Needed | undefined = named('authenticated') && [[authenticatedScope]];
+  const [scopes] = named('requiresScopes')?.arguments ?? [];
+  if (scopes?.value.kind !== Kind.LIST) return signedIn;
+  return scopes.value.values.map((together) => [
+    ...(signedIn === undefined ? [] : [authenticatedScope]),
+    ...(together.kind === Kind.LIST ? together.values : []).map((scope) =>
+      scope.kind === Kind.STRING ? scope.value : '',
+    ),
+  ]);
 }

@@ -4,7 +4,7 @@ import type { Demo } from '../subgraphs/index.ts';
 export function welcome(endpoint: string, demo: Demo | undefined, demoFile: string): string {
   const lines = [`Laurel is ready at ${endpoint}`, ''];
   if (demo === undefined) {
-    lines.push(`  Open it in a browser for GraphiQL. The store has no demo; \`laurel demo\` loads one.`);
+    lines.push(`  Open it in a browser for GraphiQL. \`laurel demo\` loads a demo community.`);
   } else {
     const query =
       '{ users(first: 3) { nodes { displayName xp level { number } badges(first: 1) { nodes { badge { title { text } } } } messages(first: 1) { nodes { body } } } } }';

@@ -1,6 +1,7 @@
 import type { Sql } from './db.ts';
-import type { CursorSeal, LogTail } from './log.ts';
+import type { LogTail } from './log.ts';
 import type { Principal } from './principal.ts';
+import type { CursorSeal } from './secret.ts';
 
 // What a resolver gets. One Context per call to a subgraph; its loaders live and die with it.
 

@@ -1,4 +1,4 @@
-// Every code a client can meet, in one table: the README's table is printed from it, and nothing throws a code that isn't here.
+// Every code of the subgraphs, in one table: the README's table is printed from it, and no Refusal has another.
 
 /** Where a code is reported: in a payload's `userErrors`, or among the top-level `errors` of the response. */
 type Place = 'payload' | 'top';
@@ -6,8 +6,6 @@ type Place = 'payload' | 'top';
 interface ErrorMeaning {
   meaning: string;
   place: Place;
-  /** What a client does about it; absent when repeating the same request can't help. */
-  retry?: string;
 }
 
 export const errorCatalogue = {
@@ -19,11 +17,11 @@ export const errorCatalogue = {
     meaning: 'A limit of what is stored is reached; the message names it.',
     place: 'payload',
   },
+  FIELD_LOCKED: { meaning: 'The field takes no changes.', place: 'payload' },
   FORBIDDEN: { meaning: 'The credential does not allow this, here.', place: 'payload' },
   IDEMPOTENCY_KEY_REUSED: {
     meaning: 'The key or reference was used before with another input.',
     place: 'payload',
-    retry: 'with a new key',
   },
   BAD_PAGE: { meaning: 'Paging arguments contradict each other or are out of range.', place: 'top' },
   BAD_CURSOR: { meaning: 'The cursor was not issued for this list or stream.', place: 'top' },
@@ -32,17 +30,11 @@ export const errorCatalogue = {
     place: 'top',
   },
   BAD_CREDENTIAL: { meaning: 'The credential is malformed, unknown, revoked or expired.', place: 'top' },
-  UNAUTHENTICATED: { meaning: 'The field needs a credential and none was sent.', place: 'top' },
-  COMMUNITY_REQUIRED: {
-    meaning: 'The request names no community.',
-    place: 'top',
-    retry: 'with `x-community`',
-  },
+  COMMUNITY_REQUIRED: { meaning: 'The request names no community.', place: 'top' },
   NEEDS_USER: { meaning: 'The field is about the caller, and this caller is no person.', place: 'top' },
   INTERNAL: {
     meaning: 'A fault of ours; the id in the message stands in the log.',
     place: 'top',
-    retry: 'later',
   },
 } as const satisfies Record<string, ErrorMeaning>;
 

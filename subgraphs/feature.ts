@@ -14,7 +14,7 @@ import {
 import { ZodError, type ZodType } from 'zod';
 import type { Context, Resources } from './context.ts';
 import { Refusal } from './errors.ts';
-import type { LogReader } from './log.ts';
+import type { LogReader } from './log-reader.ts';
 import type { Scope } from './scopes.ts';
 
 // A subgraph is a list of features. This file turns the features' classes into a federated schema; no feature repeats
@@ -59,6 +59,8 @@ directive @resumable(
   cursor: String!
   """The argument that takes the cursor to go on after."""
   after: String!
+  """Types of the items that say that the stream is live: what was missed, if anything, has been sent."""
+  live: [String!]
 ) on FIELD_DEFINITION
 `;
 
@@ -122,7 +124,8 @@ export function Scoped(scope: Scope): ClassDecorator & MethodDecorator & Propert
 
 /** `@resumable`: for subscription fields that yield StreamItems. */
 export function Resumable(): MethodDecorator {
-  return Directive('@resumable(cursor: "cursor", after: "after")') as MethodDecorator;
+  const live = JSON.stringify(['StreamReady', 'StreamResumed', 'StreamGap']);
+  return Directive(`@resumable(cursor: "cursor", after: "after", live: ${live})`) as MethodDecorator;
 }
 
 /**

@@ -23,8 +23,3 @@ export type EntityName = keyof typeof idPrefixes;
 export function newId(entity: EntityName): string {
   return typeidUnboxed(idPrefixes[entity]);
 }
-
-/** True when the text has the form of this entity's ids. */
-export function isIdOf(entity: EntityName, id: string): boolean {
-  return id.length === 30 && id.startsWith(`${idPrefixes[entity]}_`);
-}

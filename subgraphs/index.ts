@@ -8,7 +8,7 @@ import { loadDemo as loadGamification } from './gamification/demo.ts';
 import { gamification } from './gamification/index.ts';
 import { type DemoKeys, issueDemoKeys, loadDemo as loadIdentity } from './identity/demo.ts';
 import { identity } from './identity/index.ts';
-import { catchUp } from './log.ts';
+import { catchUp } from './log-reader.ts';
 import { loadDemo as loadMessaging } from './messaging/demo.ts';
 import { messaging } from './messaging/index.ts';
 

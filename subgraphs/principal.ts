@@ -16,6 +16,8 @@ export interface Principal {
   kind: PrincipalKind;
   communityId?: string;
   userId?: string;
+  /** Of a class: it stands for people, each of whom has a person's rights and no more. */
+  ofPeople?: true;
   keyId?: string;
   scopes: readonly string[];
   /** Channels the key is limited to; absent: every channel of the community that its person may read. */
@@ -44,12 +46,9 @@ export function communityOf(principal: Principal): string {
   return principal.communityId;
 }
 
-/** The person who calls. @throws NEEDS_USER for keys and for a class of callers, which have none. */
-export function personOf(principal: Principal): string {
-  if (principal.userId === undefined) {
-    throw new Refusal('NEEDS_USER', 'This field is about the calling person: call with a personal key.');
-  }
-  return principal.userId;
+/** Whether rights are a person's, or those of a key that acts for the community. */
+export function actsAsPerson({ userId, ofPeople }: Principal): boolean {
+  return userId !== undefined || ofPeople === true;
 }
 
 /** True when the scopes satisfy one of the alternatives, each of which is a list of scopes needed together. */

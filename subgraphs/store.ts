@@ -1,7 +1,8 @@
 import { type Resources, systemClock } from './context.ts';
 import { connect, migrate, type Sql, schemaProblem } from './db.ts';
 import { runningDatabaseUrl } from './embedded.ts';
-import { cursorSeal, openTail, secretsFor } from './log.ts';
+import { openTail } from './log.ts';
+import { cursorSeal, secretsFor } from './secret.ts';
 import { StartFailure } from './start-failure.ts';
 
 // What a process opens of the database before it serves, and closes after.
@@ -13,14 +14,16 @@ export interface Store {
 
 /** Connects and waits until the database answers. @throws StartFailure when it doesn't */
 export async function reach(url: string): Promise<Sql> {
-  const sql = connect(url);
+  let sql: Sql | undefined;
   try {
+    sql = connect(url);
     await sql`select 1`;
     return sql;
   } catch (error) {
-    await sql.end({ timeout: 0 }).catch(() => {});
+    await sql?.end({ timeout: 0 }).catch(() => {});
+    const { code, message } = error as { code?: string; message?: string };
     throw new StartFailure(
-      `The database at ${withoutPassword(url)} can't be reached: ${(error as Error).message || (error as { code?: string }).code}.`,
+      `The database at ${placeOf(url)} can't be reached: ${sql === undefined ? code : message || code}.`,
     );
   }
 }
@@ -38,17 +41,18 @@ export async function migrated(sql: Sql): Promise<string[]> {
 export async function openStore(sql: Sql, onFault: (error: unknown) => void): Promise<Store> {
   const problem = await schemaProblem(sql);
   if (problem !== undefined) throw new StartFailure(problem);
-  const [seal] = await secretsFor(sql, 'cursor');
-  if (seal === undefined) throw new Error('A store has a secret for cursors.');
   const tail = await openTail(sql, onFault);
   return {
-    resources: { sql, tail, cursors: cursorSeal(seal.secret), now: systemClock },
+    resources: { sql, tail, cursors: cursorSeal(await secretsFor(sql, 'cursor')), now: systemClock },
     close: () => tail.close(),
   };
 }
 
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/([^:@/]*)(:[^@/]*)?@/, (_all, user) => `//${user}@`).replace(/\?.*$/, '');
+/** Where a database is, without user and password. */
+function placeOf(url: string): string {
+  if (!URL.canParse(url)) return 'DATABASE_URL';
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}:${port || 5432}${pathname}`;
 }
 
 /** Which database a command uses, in the order they are looked for. */

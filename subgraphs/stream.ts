@@ -16,7 +16,7 @@ export interface StreamOptions {
   after?: string | null;
   /** Which events this subscriber's arguments and permissions let through. */
   includes(event: LogEvent): boolean;
-  /** Events waiting for a slow consumer at most; beyond it they are dropped and a gap says so. */
+  /** Live events that wait for a slow consumer at most; beyond it, it reads them from the log at its own pace. */
   buffer?: number;
 }
 
@@ -38,62 +38,64 @@ export async function openStream(
   }
   const seal = (number: number) => cursors.seal(id, number);
   const lost = resumeAt !== undefined && last > resumeAt && first > resumeAt + 1;
-  const replaying = resumeAt !== undefined && !lost;
 
-  // Live events queue from here on, while what came before them is read from the log.
+  // Either live events queue, or they are left in the log and read from there until the end is reached.
   let queue: LogEvent[] = [];
-  let dropped = false;
+  let newest = last;
+  let readingLog = resumeAt !== undefined && !lost;
   let ended = false;
   let wake = () => {};
   const unfollow = tail.follow(id, last, (events) => {
-    for (const event of events) {
-      if (includes(event)) queue.push(event);
-    }
+    newest = events.at(-1)?.number ?? newest;
+    if (!readingLog) queue.push(...events.filter(includes));
     if (queue.length > buffer) {
-      queue = queue.slice(-1);
-      dropped = true;
+      queue = [];
+      readingLog = true;
     }
     wake();
   });
 
   async function* steps(): AsyncGenerator<StreamStep, void> {
-    let delivered = resumeAt ?? last;
-    if (replaying) {
-      let replayed = 0;
-      for (let from = resumeAt; from < last; ) {
-        const page = (await eventsAfter(sql, id, from, replayPage)).filter(({ number }) => number <= last);
-        const newest = page.at(-1);
-        if (newest === undefined) break;
-        from = newest.number;
+    let delivered = readingLog ? (resumeAt ?? last) : last;
+    let replayed: number | undefined = readingLog ? 0 : undefined;
+    if (lost) yield { step: 'gap', cursor: seal(last), from: seal(resumeAt), reason: 'RETENTION_EXCEEDED' };
+    else if (!readingLog) yield { step: 'ready', cursor: seal(last), retainedFrom: seal(first - 1) };
+
+    while (!ended) {
+      if (readingLog) {
+        const page = await eventsAfter(sql, id, delivered, replayPage);
+        const beyond = page[0]?.number ?? newest + 1;
+        if (beyond > delivered + 1) {
+          // Pruned while it was read: the only way to lose events here is to be slower than the retention.
+          yield { step: 'gap', cursor: seal(beyond - 1), from: seal(delivered), reason: 'SLOW_CONSUMER' };
+          delivered = beyond - 1;
+        }
         for (const event of page) {
+          if (ended) return;
+          delivered = event.number;
           if (!includes(event)) continue;
-          replayed++;
+          if (replayed !== undefined) replayed++;
           yield { step: 'event', cursor: seal(event.number), event };
         }
-      }
-      yield { step: 'resumed', cursor: seal(last), replayed };
-    } else if (lost) {
-      yield { step: 'gap', cursor: seal(last), from: seal(resumeAt), reason: 'RETENTION_EXCEEDED' };
-    } else {
-      yield { step: 'ready', cursor: seal(last), retainedFrom: seal(first - 1) };
-    }
-    delivered = last;
-    while (!ended) {
-      const event = queue.shift();
-      if (event === undefined) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          if (queue.length > 0 || ended) resolve();
-        });
+        // From here on nothing is awaited, so no event falls between the log and the queue.
+        if (delivered < newest) continue;
+        readingLog = false;
+        if (replayed !== undefined) yield { step: 'resumed', cursor: seal(delivered), replayed };
+        replayed = undefined;
         continue;
       }
-      if (dropped) {
-        // What was kept is the newest event; the gap ends just before it.
-        dropped = false;
-        yield { step: 'gap', cursor: seal(event.number - 1), from: seal(delivered), reason: 'SLOW_CONSUMER' };
+      const event = queue.shift();
+      // The log may have told it before the tail did.
+      if (event !== undefined && event.number <= delivered) continue;
+      if (event !== undefined) {
+        delivered = event.number;
+        yield { step: 'event', cursor: seal(event.number), event };
+        continue;
       }
-      delivered = event.number;
-      yield { step: 'event', cursor: seal(event.number), event };
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (queue.length > 0 || readingLog || ended) resolve();
+      });
     }
   }
 

@@ -18,7 +18,7 @@ import { type Plan, Planner } from './plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
 import type { Result, Subgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
-import type { Variant } from './variant.ts';
+import type { Resume, Variant } from './variant.ts';
 
 // A federation engine: it knows a supergraph and how to reach its subgraphs, no server, no key and nothing of any domain.
 // An operation goes through five phases: prepare (parse, limits, validate), coerce, plan, execute, project.
@@ -73,6 +73,8 @@ export interface StreamRequest<Caller> extends EngineRequest<Caller> {
 export interface StreamEvent {
   /** Where the stream can be resumed; undefined unless the field is `@resumable`. */
   readonly cursor: string | undefined;
+  /** The item says that the stream is live from here on: what was missed, if anything, has been sent. */
+  readonly live: boolean;
   /** The event's root as the subgraph sent it; `answer` doesn't change it. */
   readonly data: Data | null;
   readonly errors: Result['errors'];
@@ -224,9 +226,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
         return refused(errors).answer;
       }
 
-      const cursorKey = operation.resumable?.resume.cursorKey;
       const results = opened[Symbol.asyncIterator]();
-      const events = eventsOf(results, source.rootKeys[0], cursorKey, signal);
+      const events = eventsOf(results, source.rootKeys[0], operation.resumable?.resume, signal);
       return {
         events,
         async answer(event) {
@@ -300,7 +301,7 @@ function isStream(opened: AsyncIterable<Result> | Result): opened is AsyncIterab
 function eventsOf(
   results: AsyncIterator<Result>,
   rootKey: string | undefined,
-  cursorKey: string | undefined,
+  resume: Resume | undefined,
   signal: AbortSignal,
 ): AsyncIterableIterator<StreamEvent> {
   const end: IteratorResult<StreamEvent, undefined> = { done: true, value: undefined };
@@ -316,10 +317,13 @@ function eventsOf(
     const { value, done } = await results.next();
     if (done) return end;
     const { data = null, errors } = value;
-    const item = rootKey === undefined ? undefined : data?.[rootKey];
-    const cursor = cursorKey === undefined ? undefined : (item as Data | null | undefined)?.[cursorKey];
-    const known = cursor !== undefined && cursor !== null;
-    return { done: false, value: { cursor: known ? String(cursor) : undefined, data, errors } };
+    const item = (rootKey === undefined ? undefined : data?.[rootKey]) as Data | null | undefined;
+    const cursor = resume && item?.[resume.cursorKey];
+    const live = resume?.live === undefined || resume.live.includes(String(item?.[resume.typeKey]));
+    return {
+      done: false,
+      value: { cursor: cursor == null ? undefined : String(cursor), live, data, errors },
+    };
   };
   return {
     next: () =>

@@ -253,6 +253,8 @@ function resumableOf(operation: Operation, supergraph: Supergraph): Resumable | 
       type: String(argument.type),
       cursor: marks.cursor,
       cursorKey: unusedName('resume_cursor', operation.text),
+      typeKey: unusedName('resume_type', operation.text),
+      live: marks.live,
     },
   };
 }

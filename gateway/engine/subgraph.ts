@@ -89,6 +89,8 @@ export interface InProcessOptions<Caller> {
   schema: GraphQLSchema;
   /** A fresh context for each call. */
   contextOf(caller: Caller): unknown;
+  /** Looks at each operation before it runs; what it throws refuses the call. */
+  check?(document: DocumentNode, caller: Caller): void;
   /** Operations kept ready. Default 1,000. */
   cacheSize?: number;
 }
@@ -115,7 +117,7 @@ const compileFromUse = 3;
  * and objects of abstract types a synchronous `resolveType`, `isTypeOf` or `__typename`.
  */
 export function inProcess<Caller>(options: InProcessOptions<Caller>): InProcess<Caller> {
-  const { schema, contextOf, cacheSize = 1_000 } = options;
+  const { schema, contextOf, check, cacheSize = 1_000 } = options;
   const operations = new LRUCache<string, Prepared>({ max: cacheSize });
   let compiled = 0;
 
@@ -143,6 +145,7 @@ export function inProcess<Caller>(options: InProcessOptions<Caller>): InProcess<
     },
     execute({ text, variables, caller }) {
       const prepared = prepare(text);
+      check?.(prepared.document, caller);
       const contextValue = contextOf(caller);
       const result = prepared.compiled
         ? prepared.compiled.query(undefined, contextValue, variables ?? {})
@@ -151,6 +154,7 @@ export function inProcess<Caller>(options: InProcessOptions<Caller>): InProcess<
     },
     async subscribe({ text, variables, caller }) {
       const document = parse(text, { noLocation: true });
+      check?.(document, caller);
       return subscribe({ schema, document, contextValue: contextOf(caller), variableValues: variables });
     },
   };

@@ -24,6 +24,8 @@ export interface Graph {
 export interface Resumable {
   cursor: string;
   after: string;
+  /** Types of the items that say the stream is live from here on; undefined when it always is. */
+  live: readonly string[] | undefined;
 }
 
 export interface Supergraph extends Reserved {
@@ -145,6 +147,7 @@ function resumableIn(document: DocumentNode): Map<string, Resumable> {
       resumable.set(field.name.value, {
         cursor: stringArgument(directive, 'cursor') ?? 'cursor',
         after: stringArgument(directive, 'after') ?? 'after',
+        live: listArgument(directive, 'live'),
       });
     }
   }
@@ -162,4 +165,10 @@ function rootName(document: DocumentNode, operation: string): string | undefined
 function stringArgument(directive: ConstDirectiveNode, name: string): string | undefined {
   const value = directive.arguments?.find((argument) => argument.name.value === name)?.value;
   return value?.kind === Kind.STRING ? value.value : undefined;
+}
+
+function listArgument(directive: ConstDirectiveNode, name: string): string[] | undefined {
+  const value = directive.arguments?.find((argument) => argument.name.value === name)?.value;
+  if (value?.kind !== Kind.LIST) return undefined;
+  return value.values.flatMap((item) => (item.kind === Kind.STRING ? [item.value] : []));
 }

@@ -54,6 +54,10 @@ export interface Resume {
   /** The cursor field of the items, and its alias upstream. */
   cursor: string;
   cursorKey: string;
+  /** The alias of the item's type. */
+  typeKey: string;
+  /** Types of the items that say the stream is live; undefined when it always is. */
+  live: readonly string[] | undefined;
 }
 
 /** The names of all variables that decide an @skip or @include. */
@@ -201,14 +205,14 @@ function otherDirectives(node: SelectionNode) {
   return node.directives?.filter((directive) => !isCondition(directive.name.value));
 }
 
-/** The subscription's field with the cursor asked for, and resumed by a variable of the engine's own. */
+/** The subscription's field with each item's cursor and type asked for, and resumed by a variable of the engine's own. */
 function resumed(node: FieldNode, resume: Resume): FieldNode {
   const others = node.arguments?.filter(({ name }) => name.value !== resume.argument) ?? [];
-  const cursor: FieldNode = {
+  const aliased = (key: string, name: string): FieldNode => ({
     kind: Kind.FIELD,
-    name: { kind: Kind.NAME, value: resume.cursor },
-    alias: { kind: Kind.NAME, value: resume.cursorKey },
-  };
+    name: { kind: Kind.NAME, value: name },
+    alias: { kind: Kind.NAME, value: key },
+  });
   return {
     ...node,
     arguments: [
@@ -221,7 +225,11 @@ function resumed(node: FieldNode, resume: Resume): FieldNode {
     ],
     selectionSet: {
       kind: Kind.SELECTION_SET,
-      selections: [...(node.selectionSet?.selections ?? []), cursor],
+      selections: [
+        ...(node.selectionSet?.selections ?? []),
+        aliased(resume.cursorKey, resume.cursor),
+        aliased(resume.typeKey, '__typename'),
+      ],
     },
   };
 }

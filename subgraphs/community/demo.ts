@@ -10,7 +10,7 @@ import {
 } from '../demo.ts';
 import { addChannels } from './channel.ts';
 import { addCommunity } from './community.ts';
-import { addFields, type Field, setValues } from './field.ts';
+import { addFields, type NewField, setValues } from './field.ts';
 import { addChanges, type FieldAction } from './field-history.ts';
 
 /** Six custom fields; the first four have histories. */
@@ -36,7 +36,7 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
     communityId,
     demoChannels.map((channel, n) => ({ ...channel, createdAt: founded(n), updatedAt: founded(n) })),
   );
-  const rows = fields.map(([key, en, de, type, description], n): Field => {
+  const rows = fields.map(([key, en, de, type, description], n): NewField => {
     const at = founded(60 + n);
     const options = type === 'SELECT' ? plans : null;
     return {

@@ -134,14 +134,12 @@ class RecordFieldChangePayload extends ReplayablePayload {
   history: object | null = null;
 }
 
-type Listed = Omit<FieldHistoriesArgs, never>;
-
-const historiesOfUser = perArguments<Listed, string, Page<FieldChange>>(
+const historiesOfUser = perArguments<FieldHistoriesArgs, string, Page<FieldChange>>(
   (ids, { filter, ...page }, { sql, principal }) =>
     changesByUser(sql, communityOf(principal), ids, filter ?? {}, page),
 );
 
-const historiesOfField = perArguments<Listed, string, Page<FieldChange>>(
+const historiesOfField = perArguments<FieldHistoriesArgs, string, Page<FieldChange>>(
   (ids, { filter, ...page }, { sql, principal }) =>
     changesByField(sql, communityOf(principal), ids, filter ?? {}, page),
 );

@@ -36,7 +36,7 @@ export interface FieldChangeFilter {
 /**
  * Changes a member's field and remembers how: the new sum is the old one plus, minus, or replaced by `value`.
  * @returns the change, `replayed` when this idempotency key had made it before.
- * @throws NOT_FOUND, VALIDATION_FAILED, LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
+ * @throws NOT_FOUND, FIELD_LOCKED, VALIDATION_FAILED, LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
  * @cost five statements in one transaction, which holds the value's row: changes of one value follow one another.
  */
 export async function recordChange(
@@ -45,7 +45,7 @@ export async function recordChange(
   change: NewFieldChange,
 ): Promise<{ change: FieldChange; replayed: boolean }> {
   const { fieldId, userId, action, value, idempotencyKey } = change;
-  await mustBeNumeric(sql, communityId, fieldId);
+  await mustTakeChanges(sql, communityId, fieldId);
   await mustBeMember(sql, communityId, userId);
   return transaction(sql, async (tx) => {
     // The row of the value is the lock: whoever changes it next sees this change.
@@ -192,10 +192,13 @@ async function changesBy(
   return groupTo(owners, rows, ({ owner }) => owner).map((own) => pageOf(own, request, placeOf));
 }
 
-async function mustBeNumeric(sql: Sql, communityId: string, fieldId: string): Promise<void> {
+async function mustTakeChanges(sql: Sql, communityId: string, fieldId: string): Promise<void> {
   const [field] = await fieldsById(sql, communityId, [fieldId]);
   if (field == null)
     throw new Refusal('NOT_FOUND', `No field has the id "${fieldId}".`, {}, ['input', 'fieldId']);
+  if (field.locked) {
+    throw new Refusal('FIELD_LOCKED', `Field "${field.key}" is locked.`, {}, ['input', 'fieldId']);
+  }
   if (field.type === 'NUMBER') return;
   const message = `Field "${field.key}" is of type ${field.type}; changes are recorded of NUMBER fields.`;
   throw new Refusal('VALIDATION_FAILED', message, {}, ['input', 'fieldId']);

@@ -13,9 +13,13 @@ export interface Field {
   description: string | null;
   required: boolean;
   options: string[] | null;
+  /** No change may be recorded. */
+  locked: boolean;
   createdAt: Date;
   updatedAt: Date;
 }
+
+export type NewField = Omit<Field, 'locked'> & { locked?: boolean };
 
 /** A member's value of a field: the one of the field's type is set. */
 export interface FieldValue {
@@ -103,13 +107,15 @@ export async function valuesByUser(
 }
 
 /** Adds fields; ids that exist are left as they are. */
-export async function addFields(sql: Sql, communityId: string, fields: readonly Field[]): Promise<void> {
+export async function addFields(sql: Sql, communityId: string, fields: readonly NewField[]): Promise<void> {
   await sql`
     -- addFields
-    insert into community.field (community_id, id, key, name, type, description, required, options, created_at, updated_at)
-    select ${communityId}, f.id, f.key, f.name, f.type, f.description, f.required, f.options, f."createdAt", f."updatedAt"
+    insert into community.field (community_id, id, key, name, type, description, required, options, locked, created_at,
+      updated_at)
+    select ${communityId}, f.id, f.key, f.name, f.type, f.description, f.required, f.options,
+      coalesce(f.locked, false), f."createdAt", f."updatedAt"
     from jsonb_to_recordset(${sql.json(fields as never)}) f(
-      id text, key text, name jsonb, type text, description text, required boolean, options text[],
+      id text, key text, name jsonb, type text, description text, required boolean, options text[], locked boolean,
       "createdAt" timestamptz, "updatedAt" timestamptz
     )
     on conflict do nothing`;
@@ -134,5 +140,5 @@ export async function setValues(
 }
 
 function columns(sql: Sql) {
-  return sql`id, key, name, type, description, required, options, created_at as "createdAt", updated_at as "updatedAt"`;
+  return sql`id, key, name, type, description, required, options, locked, created_at as "createdAt", updated_at as "updatedAt"`;
 }

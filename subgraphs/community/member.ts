@@ -1,5 +1,5 @@
 import type { Sql } from '../db.ts';
-import type { LogReader } from '../log.ts';
+import type { LogReader } from '../log-reader.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 
 // The index of members: what identity's log tells, kept where lists of people can be filtered and paged.

@@ -29,6 +29,9 @@ export interface NewBadgeAward {
   idempotencyKey: string;
 }
 
+/** An award to add; `awardedAt` null is now. */
+type NewAward = Omit<BadgeAward, 'awardedAt'> & { awardedAt: Date | null; idempotencyKey: string };
+
 /**
  * Awards a badge to a person.
  * @returns the award, `replayed` when this idempotency key had made it before.
@@ -77,7 +80,7 @@ export async function awardBadge(
       throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input', 'badgeId']);
     }
     const [award] = await addAwards(tx, communityId, [
-      { id: newId('BadgeAward'), badgeId, userId, idempotencyKey, awardedAt: new Date() },
+      { id: newId('BadgeAward'), badgeId, userId, idempotencyKey, awardedAt: null },
     ]);
     // A key taken by an award of another badge in this very moment: its row was locked by nobody here.
     if (award === undefined) {
@@ -164,13 +167,13 @@ export async function addBadges(sql: Sql, communityId: string, badges: readonly 
 export async function addAwards(
   sql: Sql,
   communityId: string,
-  awards: readonly (BadgeAward & { idempotencyKey: string })[],
+  awards: readonly NewAward[],
 ): Promise<BadgeAward[]> {
   return sql<BadgeAward[]>`
     -- addAwards
     with added as (
       insert into gamification.badge_award (community_id, id, badge_id, user_id, idempotency_key, awarded_at)
-      select ${communityId}, a.id, a."badgeId", a."userId", a."idempotencyKey", a."awardedAt"
+      select ${communityId}, a.id, a."badgeId", a."userId", a."idempotencyKey", coalesce(a."awardedAt", now())
       from jsonb_to_recordset(${sql.json(awards as never)}) a(
         id text, "badgeId" text, "userId" text, "idempotencyKey" text, "awardedAt" timestamptz
       )

@@ -1,6 +1,7 @@
 import { Arg, Ctx, Field, InputType, ObjectType, Resolver } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
+import { Refusal } from '../errors.ts';
 import { type Feature, Write } from '../feature.ts';
 import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
@@ -8,6 +9,9 @@ import { DateTime, Decimal, Json } from '../scalars.ts';
 import { ReplayablePayload, UserIdentifierInput } from '../shared.graphql.ts';
 import { type NewEvent, type TrackedEvent, trackEvents } from './event.ts';
 import { LedgerEntry } from './ledger.graphql.ts';
+
+/** How far the clock of a sender may be ahead. */
+const clockSkewMs = 300_000;
 
 @InputType({ description: 'Something that happened and may earn.' })
 class TrackEventInput {
@@ -28,10 +32,6 @@ class TrackEventInput {
         (value) => JSON.stringify(value).length <= 8_192,
         'Metadata has at most 8,192 characters of JSON.',
       )
-      .nullish(),
-    occurredAt: z
-      .date()
-      .refine((moment) => moment.getTime() <= Date.now() + 300_000, 'An event does not happen in the future.')
       .nullish(),
   });
 
@@ -86,9 +86,15 @@ class EventResolver {
   })
   async trackEvent(
     @Arg('input', () => TrackEventInput, { description: 'The event.' }) input: TrackEventInput,
-    @Ctx() { sql, tail, principal }: Context,
+    @Ctx() { sql, tail, principal, now }: Context,
   ): Promise<TrackEventPayload> {
     const { user, eventType, amount = null, metadata = null, occurredAt = null, reference = null } = input;
+    if (occurredAt !== null && occurredAt.getTime() > now().getTime() + clockSkewMs) {
+      throw new Refusal('VALIDATION_FAILED', 'An event does not happen in the future.', {}, [
+        'input',
+        'occurredAt',
+      ]);
+    }
     const event = { user: { ...user }, eventType, amount, metadata, occurredAt, reference };
     const { entries, leveledUp, replayed } = await track(sql, communityOf(principal), event);
     tail.wake();

@@ -43,8 +43,10 @@ interface Candidate {
   eventType: string;
   reference: string | null;
   userId: string;
+  /** No enabled rule has its type: it can only be the repeat of an event from before. */
+  worthless: boolean;
   once: boolean;
-  occurredAt: Date;
+  occurredAt: Date | null;
   /** What a repeat is compared with. */
   input: { userId: string; amount: string | null; metadata: unknown; occurredAt: Date | null };
   awards: { id: string; unit: string; amount: number }[];
@@ -75,15 +77,14 @@ export async function trackEvents(
       events.map(({ user }) => user),
     ),
   ]);
-  const now = new Date();
   const checked = events.map((event, at) =>
-    candidateOf(event, rules[at] ?? null, userIds[at] ?? null, now, makeId),
+    candidateOf(event, rules[at] ?? null, userIds[at] ?? null, makeId),
   );
 
   // Of several events under one reference the first is written; the others are answered as its repeats.
   const firsts = new Map<string, Candidate>();
   for (const candidate of checked) {
-    if (candidate instanceof Refusal) continue;
+    if (candidate instanceof Refusal || candidate.worthless) continue;
     const key = candidate.reference === null ? candidate.id : `${candidate.eventType} ${candidate.reference}`;
     if (!firsts.has(key)) firsts.set(key, candidate);
   }
@@ -92,9 +93,13 @@ export async function trackEvents(
     (one): one is Candidate => !(one instanceof Refusal) && !written.has(one.id),
   );
   const answers = new Map([...written, ...(await repeatedEvents(sql, communityId, repeats))]);
-  return checked.map((one) =>
-    one instanceof Refusal ? one : (answers.get(one.id) as TrackedEvent | Refusal),
-  );
+  return checked.map((one) => {
+    if (one instanceof Refusal) return one;
+    const answer = answers.get(one.id);
+    if (answer !== undefined) return answer;
+    const message = `No enabled rule has the event type "${one.eventType}".`;
+    return new Refusal('RULE_NOT_FOUND', message, {}, ['input', 'eventType']);
+  });
 }
 
 /** Adds rules; one that exists is replaced. */
@@ -141,14 +146,9 @@ function candidateOf(
   event: NewEvent,
   rule: Rule | null,
   userId: string | null,
-  now: Date,
   makeId: typeof newId,
 ): Candidate | Refusal {
   const { eventType, reference, amount, metadata, occurredAt } = event;
-  if (rule === null) {
-    const message = `No enabled rule has the event type "${eventType}".`;
-    return new Refusal('RULE_NOT_FOUND', message, {}, ['input', 'eventType']);
-  }
   if (userId === null) {
     return new Refusal('NOT_FOUND', 'Nobody in this community has that identifier.', {}, ['input', 'user']);
   }
@@ -157,10 +157,11 @@ function candidateOf(
     eventType,
     reference,
     userId,
-    once: rule.once,
-    occurredAt: occurredAt ?? now,
+    worthless: rule === null,
+    once: rule?.once ?? false,
+    occurredAt,
     input: { userId, amount, metadata, occurredAt },
-    awards: Object.entries(rule.awards).map(([unit, sum]) => ({
+    awards: Object.entries(rule?.awards ?? {}).map(([unit, sum]) => ({
       id: makeId('LedgerEntry'),
       unit,
       amount: sum,
@@ -179,13 +180,14 @@ async function writeEvents(
     with zone as materialized (
       select time_zone from community.time_zone(${communityId})
     ), candidate as (
-      select * from jsonb_to_recordset(${sql.json(candidates as never)}) c(
-        id text, "eventType" text, reference text, "userId" text, once boolean, "occurredAt" timestamptz(3),
+      select c.*, coalesce(c."occurredAt", now())::timestamptz(3) as occurred_at
+      from jsonb_to_recordset(${sql.json(candidates as never)}) c(
+        id text, "eventType" text, reference text, "userId" text, once boolean, "occurredAt" timestamptz,
         input jsonb, awards jsonb
       )
     ), fresh as (
       insert into gamification.event (community_id, id, event_type, reference, user_id, input, occurred_at)
-      select ${communityId}, id, "eventType", reference, "userId", input, "occurredAt"
+      select ${communityId}, id, "eventType", reference, "userId", input, occurred_at
       from candidate
       order by "eventType", reference
       on conflict (community_id, event_type, reference) do nothing
@@ -200,7 +202,7 @@ async function writeEvents(
       returning event_type, user_id
     ), entry as (
       -- A rule that counts once pays the first event of a person, also within one batch.
-      select c.id as event_id, c."userId" as user_id, c."eventType" as event_type, c.reference, c."occurredAt" as occurred_at,
+      select c.id as event_id, c."userId" as user_id, c."eventType" as event_type, c.reference, c.occurred_at,
         c.input -> 'metadata' as metadata, a.id, a.unit, a.amount
       from candidate c join fresh using (id),
         jsonb_to_recordset(c.awards) a(id text, unit text, amount bigint)
@@ -226,34 +228,38 @@ async function writeEvents(
       group by 2, 3
       order by 2, 3
       on conflict (community_id, user_id, date) do update set xp = d.xp + excluded.xp, coins = d.coins + excluded.coins
+    ), posted as (
+      -- The balance is known after the whole batch; what later entries of the batch add is taken off again.
+      select e.*, b.amount - coalesce(sum(e.amount) over (
+        partition by e.user_id, e.unit order by e.id rows between 1 following and unbounded following
+      ), 0) as balance_after
+      from entry e join balance b using (user_id, unit)
     ), ledger as (
       insert into gamification.ledger_entry (
-        community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, metadata, occurred_at
+        community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, metadata, occurred_at,
+        leveled_up
       )
-      -- The balance is known after the whole batch; what later entries of the batch add is taken off again.
-      select ${communityId}, e.id, e.user_id, e.unit, e.amount,
-        b.amount - coalesce(sum(e.amount) over (
-          partition by e.user_id, e.unit order by e.id rows between 1 following and unbounded following
-        ), 0),
-        e.event_id, e.event_type, e.reference, nullif(e.metadata, 'null'), e.occurred_at
-      from entry e join balance b using (user_id, unit)
+      select ${communityId}, p.id, p.user_id, p.unit, p.amount, p.balance_after, p.event_id, p.event_type, p.reference,
+        nullif(p.metadata, 'null'), p.occurred_at, p.unit = 'XP' and exists (
+          select from gamification.level v
+          where v.community_id = ${communityId}
+            and v.min_xp > p.balance_after - p.amount and v.min_xp <= p.balance_after
+        )
+      from posted p
       returning *
-    ), leveled as (
-      select l.*, ${leveled(sql)} as leveled_up
-      from ledger l
     ), told as (
       select log.append(${communityId}, 'xp', jsonb_agg(jsonb_build_object(
         'kind', 'XpChanged', 'user_id', user_id,
-        'payload', jsonb_build_object('entryId', id, 'amount', amount, 'total', balance_after)
+        'payload', jsonb_build_object('entryId', id, 'total', balance_after::text)
       ) order by id))
-      from leveled
+      from ledger
       where unit = 'XP'
       having count(*) > 0
     )
     select f.id as "eventId", l.id is null as none, coalesce(l.leveled_up, false) as "leveledUp", l.id,
       l.user_id as "userId", l.unit, l.amount, l.balance_after as "balanceAfter", l.event_type as "eventType",
       l.reference, l.metadata, l.occurred_at as "occurredAt", l.recorded_at as "recordedAt"
-    from fresh f left join leveled l on l.event_id = f.id, (select count(*) from told) t
+    from fresh f left join ledger l on l.event_id = f.id, (select count(*) from told) t
     order by l.id`;
   const written = new Map<string, TrackedEvent>();
   for (const { eventId, none, leveledUp, ...entry } of rows) {
@@ -271,12 +277,12 @@ async function repeatedEvents(
   communityId: string,
   repeats: readonly Candidate[],
 ): Promise<[string, TrackedEvent | Refusal][]> {
-  if (repeats.length === 0) return [];
+  if (!repeats.some(({ reference }) => reference !== null)) return [];
   const firsts = await sql<{ id: string; firstId: string; leveledUp: boolean; same: boolean }[]>`
     -- repeatedEvents
     select c.id, e.id as "firstId", e.input = c.input as same, exists (
       select from gamification.ledger_entry l
-      where l.community_id = e.community_id and l.event_id = e.id and ${leveled(sql)}
+      where l.community_id = e.community_id and l.event_id = e.id and l.leveled_up
     ) as "leveledUp"
     from jsonb_to_recordset(${sql.json(repeats as never)}) c(id text, "eventType" text, reference text, input jsonb)
     join gamification.event e on e.community_id = ${communityId}
@@ -292,12 +298,4 @@ async function repeatedEvents(
     const message = `The reference "${reference}" was used for another event: use a new one for a new event.`;
     return [id, new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'reference'])];
   });
-}
-
-/** Whether the entry `l` carried its person over the threshold of a level. */
-function leveled(sql: Sql) {
-  return sql`(l.unit = 'XP' and exists (
-    select from gamification.level v
-    where v.community_id = l.community_id and v.min_xp > l.balance_after - l.amount and v.min_xp <= l.balance_after
-  ))`;
 }

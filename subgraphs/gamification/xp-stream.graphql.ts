@@ -98,7 +98,7 @@ class XpChangedResolver {
 }
 
 function xpItem({ userId, payload }: LogEvent): StreamItem {
-  const { entryId, total } = payload as { entryId: string; total: number };
+  const { entryId, total } = payload as { entryId: string; total: string };
   return Object.assign(new XpChanged(), { userId: userId ?? '', entryId, total: BigInt(total) });
 }
 

@@ -33,6 +33,8 @@ export interface NewApiKey {
 }
 
 const kindWords: Record<ApiKeyKind, string> = { SYSTEM: 'sys', INTEGRATION: 'int', PERSONAL: 'per' };
+/** A principal names them all, in a header. */
+const mostChannels = 100;
 const secretForm = /^laurel_(?:sys|int|per)_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 
 /**
@@ -40,6 +42,9 @@ const secretForm = /^laurel_(?:sys|int|per)_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
  * A community's second system key ends the first.
  */
 export async function issueKey(sql: Sql, communityId: string, key: NewApiKey): Promise<string> {
+  if ((key.channelIds?.length ?? 0) > mostChannels) {
+    throw new Refusal('VALIDATION_FAILED', `A key is limited to at most ${mostChannels} channels.`);
+  }
   const prefix = randomBytes(6).toString('hex');
   const secret = `laurel_${kindWords[key.kind]}_${prefix}_${randomBytes(32).toString('base64url')}`;
   if (key.kind === 'SYSTEM') {
@@ -74,9 +79,9 @@ export async function revokeKeysNamed(
 }
 
 /**
- * Who a secret belongs to, or null: unknown, malformed, revoked and expired are all the same null.
+ * Who a secret belongs to, or null: unknown, malformed, revoked, expired and of somebody kept out are all the same null.
  * @param community  id or slug asked for by `x-community`; null: the key's own.
- * @throws FORBIDDEN  the key is valid and not of that community.
+ * @throws FORBIDDEN  the key is valid and not of that community: scopes of one mean nothing in another.
  * @cost one query by the unique prefix, one more when a community is named.
  */
 export async function authenticate(
@@ -97,12 +102,17 @@ export async function authenticate(
     -- authenticate
     select community_id as "communityId", id, kind, hash, scopes, user_id as "userId", channel_ids as "channelIds",
       expires_at as "expiresAt"
-    from identity.api_key
-    where prefix = ${prefix} and revoked_at is null and (expires_at is null or expires_at > now())`;
+    from identity.api_key k
+    where prefix = ${prefix} and revoked_at is null and (expires_at is null or expires_at > now())
+      and (user_id is null or exists (
+        select from identity.user u
+        where u.community_id = k.community_id and u.id = k.user_id and u.status = 'ACTIVE'
+      ))`;
   if (key === undefined || !timingSafeEqual(key.hash, hashOf(secret))) return null;
+  if (community !== null) await mustName(sql, key.communityId, community);
   return {
     kind: key.kind.toLowerCase() as PrincipalKind,
-    communityId: community === null ? key.communityId : await communityFor(sql, key, community),
+    communityId: key.communityId,
     keyId: key.id,
     // A system key may do all there is, also what came after it was made.
     scopes: key.kind === 'SYSTEM' ? allScopes : key.scopes,
@@ -127,23 +137,13 @@ export async function keysById(
   return alignTo(ids, rows, ({ id }) => id);
 }
 
-// A person's key works in each community that the person belongs to, any other key in its own alone.
-async function communityFor(
-  sql: Sql,
-  key: { communityId: string; userId: string | null },
-  community: string,
-): Promise<string> {
+async function mustName(sql: Sql, communityId: string, community: string): Promise<void> {
   const [found] = await sql<{ id: string }[]>`
-    -- communityFor
-    select c.community_id as id
-    from community.find_communities(${[community]}) c
-    where c.community_id = ${key.communityId} or exists (
-      select from identity.user u where u.community_id = c.community_id and u.id = ${key.userId}
-    )`;
+    -- mustName
+    select community_id as id from community.find_communities(${[community]}) where community_id = ${communityId}`;
   if (found === undefined) {
     throw new Refusal('FORBIDDEN', 'The credential does not belong to the community that x-community names.');
   }
-  return found.id;
 }
 
 function hashOf(secret: string): Buffer {

@@ -20,7 +20,7 @@ import { DateTime, EventCursor } from '../scalars.ts';
 import { controlItems, StreamItem, streamItems } from '../shared.graphql.ts';
 import { openStream } from '../stream.ts';
 import { Message, messageById, User } from './message.graphql.ts';
-import { mayUse } from './message.ts';
+import { readableChannels } from './message.ts';
 
 // What happens in channels, as it happens: the log's stream `messages`, dressed.
 
@@ -68,9 +68,10 @@ class MessageStreamResolver {
     subscribe: async ({ args, context }: { args: MessagesArgs; context: Context }) => {
       const { channelIds, after } = checked(MessagesArgs, args);
       const { principal } = context;
-      const unreachable = channelIds.find((channelId) => !mayUse(principal, channelId));
-      if (unreachable !== undefined) {
-        throw new Refusal('FORBIDDEN', `The credential does not reach the channel "${unreachable}".`);
+      const readable = await readableChannels(context.sql, principal, channelIds);
+      const unreadable = channelIds.find((channelId) => !readable.has(channelId));
+      if (unreadable !== undefined) {
+        throw new Refusal('FORBIDDEN', `The credential does not reach the channel "${unreadable}".`);
       }
       const wanted = new Set(channelIds);
       const id = { communityId: communityOf(principal), stream: 'messages' } as const;

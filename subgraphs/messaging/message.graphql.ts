@@ -29,7 +29,6 @@ import {
 } from '../shared.graphql.ts';
 import {
   type MessageOwner,
-  mayUse,
   messagesBy,
   messagesById,
   mustBeAllowedToPost,
@@ -149,17 +148,12 @@ class ReplyToMessagePayload extends ReplayablePayload {
   message: object | null = null;
 }
 
-// A message of a channel that the key doesn't reach is, for it, not there.
-export const messageById = perRequest<string, Row | null>(async (ids, { sql, principal }) => {
-  const messages = await messagesById(sql, communityOf(principal), ids);
-  return messages.map((message) =>
-    message !== null && mayUse(principal, message.channelId) ? message : null,
-  );
-});
+export const messageById = perRequest<string, Row | null>((ids, { sql, principal }) =>
+  messagesById(sql, principal, ids),
+);
 
 const messagesOf = perArguments<{ owner: MessageOwner; page: PageArguments }, string, Page<Row>>(
-  (ids, { owner, page }, { sql, principal }) =>
-    messagesBy(sql, communityOf(principal), owner, ids, principal.channelIds, page),
+  (ids, { owner, page }, { sql, principal }) => messagesBy(sql, principal, owner, ids, page),
 );
 
 const send = collected<NewMessage, SentMessage>(sendMessages);

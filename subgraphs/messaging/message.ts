@@ -2,7 +2,7 @@ import { alignTo, groupTo, type Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
-import { communityOf, type Principal } from '../principal.ts';
+import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
 
 // Messages and the replies to them: a reply is a message of the same channel that names the one it answers.
 
@@ -57,14 +57,13 @@ export async function sendMessages(
   return rows.map((row) => {
     const message = sent.get(row.id);
     if (message !== undefined) return { message, replayed: false };
-    const first = firsts.find(({ idempotencyKey }) => idempotencyKey === row.idempotencyKey);
+    const first = firsts.find(
+      ({ authorId, idempotencyKey }) => authorId === row.authorId && idempotencyKey === row.idempotencyKey,
+    );
     if (first === undefined)
       throw new Error('A message that conflicts with an idempotency key has a first message.');
     const same =
-      first.channelId === row.channelId &&
-      first.authorId === row.authorId &&
-      first.body === row.body &&
-      first.replyToId === row.replyToId;
+      first.channelId === row.channelId && first.body === row.body && first.replyToId === row.replyToId;
     if (same) return { message: first, replayed: true };
     const problem = `The idempotency key "${row.idempotencyKey}" was used for another message: use a new one.`;
     return new Refusal('IDEMPOTENCY_KEY_REUSED', problem, {}, ['input', 'idempotencyKey']);
@@ -105,7 +104,7 @@ export async function mustBeAllowedToPost(
   path: readonly string[],
 ): Promise<void> {
   const communityId = communityOf(principal);
-  const [answer] = mayUse(principal, channelId)
+  const [answer] = withinKey(principal, channelId)
     ? await sql<{ exists: boolean; allowed: boolean }[]>`
         -- mustBeAllowedToPost
         select allowed, known as exists
@@ -117,38 +116,48 @@ export async function mustBeAllowedToPost(
   if (!answer.allowed) throw new Refusal('FORBIDDEN', 'You may not post in this channel.', {}, path);
 }
 
-/** Whether the credential reaches this channel at all. */
-export function mayUse({ channelIds }: Principal, channelId: string): boolean {
-  return channelIds === undefined || channelIds.includes(channelId);
+/** Of these channels those that the caller may read: there, open to the person, within the key's limits. @cost one query by port. */
+export async function readableChannels(
+  sql: Sql,
+  principal: Principal,
+  channelIds: readonly string[],
+): Promise<Set<string>> {
+  const rows = await sql<{ id: string }[]>`
+    -- readableChannels
+    select c.id
+    from community.readable_channels(
+      ${communityOf(principal)}, ${principal.userId ?? null}, ${actsAsPerson(principal)}
+    ) as c(id)
+    where c.id = any(${channelIds as string[]})`;
+  return new Set(rows.map(({ id }) => id).filter((id) => withinKey(principal, id)));
 }
 
-/** Messages by id, in their order; null where there is none. @cost one query by primary key. */
+/** Messages by id, in their order; null where there is none that the caller may read. @cost one query by primary key. */
 export async function messagesById(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   ids: readonly string[],
 ): Promise<(Message | null)[]> {
   const rows = await sql<Message[]>`
     -- messagesById
     select ${columns(sql)}
     from messaging.message m
-    where m.community_id = ${communityId} and m.id = any(${ids as string[]})`;
+    where m.community_id = ${communityOf(principal)} and m.id = any(${ids as string[]}) ${readable(sql, principal)}`;
   return alignTo(ids, rows, ({ id }) => id);
 }
 
 /**
- * The messages of each channel or author, newest first, or the replies to each message, oldest first.
- * @param within  channels that the caller's key is limited to; undefined: all.
+ * The messages of each channel or author, newest first, or the replies to each message, oldest first; only those that
+ * the caller may read.
  * @returns one page per id, in their order.
  * @throws BAD_PAGE, BAD_CURSOR
  * @source table message and its indexes by created_at.   @cost one query, O(ids x page) rows.
  */
 export async function messagesBy(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   owner: MessageOwner,
   ids: readonly string[],
-  within: readonly string[] | undefined,
   page: PageArguments,
 ): Promise<Page<Message>[]> {
   const { column, newestFirst } = owners[owner];
@@ -161,8 +170,8 @@ export async function messagesBy(
     cross join lateral (
       select ${columns(sql)}
       from messaging.message m
-      where m.community_id = ${communityId} and m.${sql(column)} = o.owner
-        ${within === undefined ? sql`` : sql`and m.channel_id = any(${within as string[]})`} ${beyond}
+      where m.community_id = ${communityOf(principal)} and m.${sql(column)} = o.owner
+        ${readable(sql, principal)} ${beyond}
       order by ${order}
       limit ${request.limit}
     ) p`;
@@ -189,8 +198,8 @@ export async function addMessages(
         id text, "channelId" text, "authorId" text, body text, "replyToId" text, "idempotencyKey" text,
         "createdAt" timestamptz
       )
-      order by n."idempotencyKey"
-      on conflict (community_id, idempotency_key) do nothing
+      order by n."authorId", n."idempotencyKey"
+      on conflict (community_id, author_id, idempotency_key) do nothing
       returning *
     ), told as (
       select log.append(${communityId}, 'messages', jsonb_agg(jsonb_build_object(
@@ -212,7 +221,23 @@ async function firstMessages(
     -- firstMessages
     select ${columns(sql)}, m.idempotency_key as "idempotencyKey"
     from messaging.message m
-    where m.community_id = ${communityId} and m.idempotency_key = any(${repeats.map((one) => one.idempotencyKey)})`;
+    where m.community_id = ${communityId} and (m.author_id, m.idempotency_key) in (
+      select * from unnest(
+        ${repeats.map(({ authorId }) => authorId)}::text[], ${repeats.map(({ idempotencyKey }) => idempotencyKey)}::text[]
+      )
+    )`;
+}
+
+function withinKey({ channelIds }: Principal, channelId: string): boolean {
+  return channelIds === undefined || channelIds.includes(channelId);
+}
+
+/** Narrows `m` to what the caller may read; a key of the community without limits reads everything. */
+function readable(sql: Sql, principal: Principal) {
+  const { communityId, userId, channelIds } = principal;
+  return sql`
+    ${channelIds === undefined ? sql`` : sql`and m.channel_id = any(${channelIds as string[]})`}
+    ${actsAsPerson(principal) ? sql`and m.channel_id in (select community.readable_channels(${communityId ?? ''}, ${userId ?? null}, true))` : sql``}`;
 }
 
 function columns(sql: Sql) {

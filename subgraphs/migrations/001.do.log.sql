@@ -10,6 +10,8 @@ create table log.stream (
   primary key (community_id, name)
 );
 
+create index stream_name on log.stream (name);
+
 create table log.event (
   community_id text collate "C" not null,
   stream text collate "C" not null,

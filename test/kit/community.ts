@@ -8,7 +8,7 @@ import { type NewEvent, setRules } from '../../subgraphs/gamification/event.ts';
 import { setLevels } from '../../subgraphs/gamification/level.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { addUsers, type NewUser } from '../../subgraphs/identity/user.ts';
-import { catchUp } from '../../subgraphs/log.ts';
+import { catchUp } from '../../subgraphs/log-reader.ts';
 import type { Principal } from '../../subgraphs/principal.ts';
 import { allScopes } from '../../subgraphs/scopes.ts';
 

@@ -1,18 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Sql, transaction } from '../../subgraphs/db.ts';
 import { newId } from '../../subgraphs/id.ts';
-import {
-  catchUp,
-  cursorSeal,
-  eventsAfter,
-  extentOf,
-  keepReading,
-  type LogReader,
-  openTail,
-  pruneLog,
-  type StreamId,
-  secretsFor,
-} from '../../subgraphs/log.ts';
+import { eventsAfter, extentOf, openTail, pruneLog, type StreamId } from '../../subgraphs/log.ts';
+import { catchUp, keepReading, type LogReader } from '../../subgraphs/log-reader.ts';
+import { cursorSeal, secretsFor } from '../../subgraphs/secret.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 
 let database: TestDatabase;
@@ -212,13 +203,23 @@ describe('log: pruning', () => {
   });
 });
 
+const secretsOf = (...bytes: number[]) =>
+  bytes.map((byte) => ({ id: String(byte), secret: Buffer.alloc(32, byte) }));
+
 describe('cursors', () => {
-  const cursors = cursorSeal(Buffer.alloc(32, 7));
+  const cursors = cursorSeal(secretsOf(7));
 
   it('open to the number they were sealed with, and are the same for everybody', () => {
     const id = newStream();
     for (const number of [0, 1, 2 ** 40]) expect(cursors.open(id, cursors.seal(id, number))).toBe(number);
     expect(cursors.seal(id, 5)).toBe(cursors.seal({ ...id }, 5));
+  });
+
+  it('outlive their secret as long as it is kept', () => {
+    const id = newStream();
+    const cursor = cursors.seal(id, 5);
+    expect(cursorSeal(secretsOf(9, 7)).open(id, cursor)).toBe(5);
+    expect(cursorSeal(secretsOf(9, 7)).seal(id, 5)).not.toBe(cursor);
   });
 
   it('tell nothing: neighbours have no more in common than strangers', () => {
@@ -232,7 +233,7 @@ describe('cursors', () => {
   it.each<[string, (id: StreamId) => string]>([
     ['of another stream', (id) => cursors.seal({ ...id, stream: 'messages' }, 1)],
     ['of another community', (id) => cursors.seal({ ...id, communityId: newId('Community') }, 1)],
-    ['of another Laurel', (id) => cursorSeal(Buffer.alloc(32, 8)).seal(id, 1)],
+    ['of another Laurel', (id) => cursorSeal(secretsOf(8)).seal(id, 1)],
     ['that was cut', (id) => cursors.seal(id, 1).slice(1)],
     ['that is only a number', () => '1'],
     ['that is empty', () => ''],

@@ -5,7 +5,6 @@ import {
   communityOf,
   covers,
   type Principal,
-  personOf,
   principalSigner,
   principalVerifier,
   signPrincipal,
@@ -112,11 +111,9 @@ describe('principals: refusals', () => {
     await expect(verify(await token({ audience: 'somebody' }))).rejects.toMatchObject(refused);
   });
 
-  it('COMMUNITY_REQUIRED and NEEDS_USER: what a caller does not have', () => {
+  it('COMMUNITY_REQUIRED: a caller that names none', () => {
     expect(communityOf(principal)).toBe('com_1');
-    expect(personOf(principal)).toBe('usr_1');
     expect(() => communityOf(anonymous)).toThrow(expect.objectContaining({ code: 'COMMUNITY_REQUIRED' }));
-    expect(() => personOf(anonymous)).toThrow(expect.objectContaining({ code: 'NEEDS_USER' }));
   });
 });
 

@@ -64,7 +64,9 @@ describe('streams', () => {
     await append(id, 5);
     const stream = await open(id, { after: cursorAt(id, 3) });
     await append(id, 1);
-    expect(await steps(id, stream, 4)).toEqual(['event 4', 'event 5', 'resumed 5', 'event 6']);
+    expect(await steps(id, stream, 4)).toEqual(['event 4', 'event 5', 'event 6', 'resumed 6']);
+    await append(id, 1);
+    expect(await steps(id, stream, 1)).toEqual(['event 7']);
     await stream.return();
   });
 
@@ -115,7 +117,7 @@ describe('streams', () => {
     const stream = await open(id, { after: cursorAt(id, 0), includes });
     await append(id, 1, 'Other');
     await append(id, 1, 'Tested');
-    expect(await steps(id, stream, 3)).toEqual(['event 2', 'resumed 2', 'event 4']);
+    expect(await steps(id, stream, 3)).toEqual(['event 2', 'event 4', 'resumed 4']);
     await stream.return();
   });
 
@@ -170,7 +172,7 @@ describe('streams with a gap', () => {
     await stream.return();
   });
 
-  it('drop what a slow consumer leaves waiting, and tell it from where to where', async () => {
+  it('have none for a slow consumer: beyond its buffer it reads the log at its own pace', async () => {
     const id = newStream();
     const { includes, seen } = watched();
     const stream = await open(id, { includes, buffer: 3 });
@@ -178,11 +180,25 @@ describe('streams with a gap', () => {
     expect(await steps(id, stream, 2)).toEqual(['ready 0', 'event 1']);
     await append(id, 9);
     await seen(10);
-    const [gap, event] = await take(stream, 2);
-    expect(gap).toMatchObject({ step: 'gap', reason: 'SLOW_CONSUMER', from: cursorAt(id, 1) });
-    expect([gap.cursor, event.cursor]).toEqual([cursorAt(id, 9), cursorAt(id, 10)]);
+    const rest = await steps(id, stream, 9);
+    expect(rest).toEqual(Array.from({ length: 9 }, (_, n) => `event ${n + 2}`));
     await append(id);
     expect(await steps(id, stream, 1)).toEqual(['event 11']);
+    await stream.return();
+  });
+
+  it('tell one that is slower than the log is kept, from where to where', async () => {
+    const id = newStream();
+    const { includes, seen } = watched();
+    const stream = await open(id, { includes, buffer: 3 });
+    await append(id);
+    expect(await steps(id, stream, 2)).toEqual(['ready 0', 'event 1']);
+    await append(id, 9);
+    await seen(10);
+    await database.sql`delete from log.event where community_id = ${id.communityId} and number <= 7`;
+    const [gap, event] = await take(stream, 2);
+    expect(gap).toMatchObject({ step: 'gap', reason: 'SLOW_CONSUMER', from: cursorAt(id, 1) });
+    expect([gap.cursor, event.cursor]).toEqual([cursorAt(id, 7), cursorAt(id, 8)]);
     await stream.return();
   });
 

@@ -54,7 +54,9 @@ returns table (at bigint, known boolean, allowed boolean)
 language sql stable as $$
   select q.at, c.id is not null, (q.user_id is null or m.user_id is not null) and case
     when permission <> 'POST_MESSAGES' then false
-    when c.kind in ('OPEN', 'FORUM', 'WHISPER', 'DIRECT') then true
+    when c.kind in ('OPEN', 'FORUM', 'WHISPER') then true
+    -- Who a direct channel is between isn't recorded yet: only the community itself writes there.
+    when c.kind = 'DIRECT' then q.user_id is null
     -- One way: the community speaks, its members listen.
     when c.kind = 'ANNOUNCEMENT' then q.user_id is null
     else false
@@ -62,4 +64,19 @@ language sql stable as $$
   from unnest(user_ids, channel_ids) with ordinality as q(user_id, channel_id, at)
   left join community.channel c on c.community_id = in_community and c.id = q.channel_id
   left join community.member m on m.community_id = in_community and m.user_id = q.user_id
+$$;
+
+-- Port. The channels that a caller may read. as_member false: a key that acts for the community and reads all.
+-- in_user null with as_member: what every member may read. In a whisper channel members don't see each other, and a
+-- direct one is between two people.
+create function community.readable_channels(in_community text, in_user text, as_member boolean)
+returns setof text
+language sql stable as $$
+  select c.id
+  from community.channel c
+  where c.community_id = in_community and (
+    not as_member or c.kind not in ('WHISPER', 'DIRECT') and (in_user is null or exists (
+      select from community.member m where m.community_id = in_community and m.user_id = in_user
+    ))
+  )
 $$;

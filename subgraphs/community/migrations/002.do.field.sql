@@ -36,7 +36,7 @@ create table community.field_history (
   field_id text collate "C" not null,
   user_id text collate "C" not null,
   action text not null check (action in ('INCREASE', 'DECREASE', 'OVERWRITE')),
-  value numeric(30, 10) not null, -- as given; not negative for DECREASE, whose sign is its action
+  value numeric(30, 10) not null, -- as given
   resulting_sum numeric(30, 10) not null, -- the field's value after this change
   idempotency_key text collate "C" not null,
   created_at timestamptz(3) not null default now(),

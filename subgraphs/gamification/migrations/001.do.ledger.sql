@@ -44,6 +44,7 @@ create table gamification.ledger_entry (
   event_type text collate "C" not null,
   reference text collate "C",
   metadata jsonb,
+  leveled_up boolean not null, -- carried its person over the threshold of a level
   occurred_at timestamptz(3) not null,
   recorded_at timestamptz(3) not null default now(),
   primary key (community_id, id)

@@ -12,7 +12,7 @@ create table messaging.message (
   edited_at timestamptz(3),
   deleted_at timestamptz(3),
   primary key (community_id, id),
-  unique (community_id, idempotency_key)
+  unique (community_id, author_id, idempotency_key) -- one's keys are no matter of others
 );
 
 create index message_channel on messaging.message (community_id, channel_id, created_at desc, id desc);

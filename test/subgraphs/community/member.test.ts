@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { community } from '../../../subgraphs/community/index.ts';
 import { memberIndex, membersPage } from '../../../subgraphs/community/member.ts';
 import { addUsers } from '../../../subgraphs/identity/user.ts';
-import { catchUp } from '../../../subgraphs/log.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
 import { newCommunity, personOf } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking } from '../../kit/subgraph.ts';

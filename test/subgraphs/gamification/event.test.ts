@@ -152,9 +152,9 @@ describe('events: batches', () => {
     ]);
     const events = await eventsAfter(database.sql, { communityId: id, stream: 'xp' }, 0, 10);
     expect(events.map(({ kind, userId, payload }) => [kind, userId, payload.total])).toEqual([
-      ['XpChanged', first, 100],
-      ['XpChanged', second, 100],
-      ['XpChanged', first, 200],
+      ['XpChanged', first, '100'],
+      ['XpChanged', second, '100'],
+      ['XpChanged', first, '200'],
     ]);
   });
 

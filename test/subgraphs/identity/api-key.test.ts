@@ -131,17 +131,27 @@ describe('keys: refusals', () => {
       expect(await authenticate(database.sql, secret, community)).toMatchObject({ communityId: home.id });
   });
 
-  it("let a person's key into each community that the person belongs to, and into no other", async () => {
+  it("let a person's key into its own community alone, also when the person belongs to others", async () => {
     const [home, second] = [await newCommunity(database.resources), await newCommunity(database.resources)];
-    const third = await newCommunity(database.resources);
     const [person] = home.members;
     if (person === undefined) throw new Error('A test community has members.');
     await addUsers(database.sql, second.id, [{ ...person, email: null, username: null, externalIds: [] }]);
     const key = { kind: 'PERSONAL', name: 'App', userId: person.id } as const;
     const secret = await issueKey(database.sql, home.id, key);
-    const there = await authenticate(database.sql, secret, second.slug);
-    expect(there).toMatchObject({ communityId: second.id, userId: person.id });
-    await expect(authenticate(database.sql, secret, third.slug)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await authenticate(database.sql, secret, home.slug)).toMatchObject({ communityId: home.id });
+    await expect(authenticate(database.sql, secret, second.slug)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+  });
+
+  it.each(['SUSPENDED', 'BANNED', 'DELETED'])('stop working while their person is %s', async (status) => {
+    const { id, members } = await newCommunity(database.resources);
+    const userId = members[0]?.id ?? '';
+    const secret = await issueKey(database.sql, id, { kind: 'PERSONAL', name: 'App', userId });
+    await database.sql`update identity.user set status = ${status} where community_id = ${id} and id = ${userId}`;
+    expect(await authenticate(database.sql, secret, null)).toBeNull();
+    await database.sql`update identity.user set status = 'ACTIVE' where community_id = ${id} and id = ${userId}`;
+    expect(await authenticate(database.sql, secret, null)).toMatchObject({ userId });
   });
 });
 
@@ -151,10 +161,7 @@ describe('keys: cost', () => {
     const secret = await issueKey(database.sql, id, integration);
     const { sql, statementsOf } = database;
     expect(await statementsOf(() => authenticate(sql, secret, null))).toEqual(['authenticate']);
-    expect(await statementsOf(() => authenticate(sql, secret, slug))).toEqual([
-      'authenticate',
-      'communityFor',
-    ]);
+    expect(await statementsOf(() => authenticate(sql, secret, slug))).toEqual(['authenticate', 'mustName']);
     expect(await statementsOf(() => authenticate(sql, 'nonsense', null))).toEqual([]);
   });
 });

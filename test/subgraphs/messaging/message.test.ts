@@ -76,7 +76,7 @@ describe('messages: rules', () => {
     const replies = await say(place, 5, { replyToId: ids[0] });
     const [channelId = '', first = ''] = [place.channelIds[0], ids[0]];
     const pageOf = async (owner: 'channel' | 'reply', id: string, after: string | null) =>
-      (await messagesBy(database.sql, place.id, owner, [id], undefined, { first: 3, after }))[0];
+      (await messagesBy(database.sql, place.system, owner, [id], { first: 3, after }))[0];
     for (const [owner, id, all] of [
       ['channel', channelId, [...ids, ...replies].reverse()],
       ['reply', first, replies],

@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { describedVariables, readConfig } from '../../gateway/config.ts';
+
+describe('configuration', () => {
+  it('has a default for everything', () => {
+    expect(readConfig({})).toEqual({
+      config: {
+        port: 4_000,
+        host: '127.0.0.1',
+        dataFolder: resolve('.laurel'),
+        databaseUrl: undefined,
+        logLevel: 'warn',
+        origins: [],
+        trustProxy: false,
+      },
+    });
+  });
+
+  it('takes an empty variable as one that is not set', () => {
+    expect(readConfig({ PORT: '', HOST: '', DATABASE_URL: '' })).toEqual(readConfig({}));
+  });
+
+  it.each(['x', '-1', '65536', '4000.5', ' ', '0x10', '1e3', '100000'])('refuses the port "%s"', (PORT) => {
+    expect(readConfig({ PORT })).toEqual({
+      problems: [`PORT is a whole number from 0 to 65535, got "${PORT}".`],
+    });
+  });
+
+  it.each(['0', '1', '65535'])('takes the port %s', (PORT) => {
+    expect(readConfig({ PORT })).toMatchObject({ config: { port: Number(PORT) } });
+  });
+
+  it('tells every problem at once, and never the URL of a database', () => {
+    expect(readConfig({ PORT: 'x', DATABASE_URL: 'mysql://root:secret@x', LAUREL_LOG: 'loud' })).toEqual({
+      problems: [
+        'PORT is a whole number from 0 to 65535, got "x".',
+        'DATABASE_URL begins with postgres:// or postgresql://.',
+        'LAUREL_LOG is silent, fatal, error, warn, info or debug, got "loud".',
+      ],
+    });
+  });
+
+  it('reads a list of origins', () => {
+    expect(readConfig({ LAUREL_ORIGINS: 'https://a.example, https://b.example,' })).toMatchObject({
+      config: { origins: ['https://a.example', 'https://b.example'] },
+    });
+  });
+
+  it('describes each variable with its default', () => {
+    expect(describedVariables().map(({ name, default: value }) => [name, value])).toEqual([
+      ['PORT', '4000'],
+      ['HOST', '127.0.0.1'],
+      ['LAUREL_DATA', './.laurel'],
+      ['DATABASE_URL', ''],
+      ['LAUREL_LOG', 'warn'],
+      ['LAUREL_ORIGINS', ''],
+      ['LAUREL_TRUST_PROXY', 'false'],
+    ]);
+  });
+});

@@ -1,0 +1,150 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Data, data } from '../kit/client.ts';
+import { inBothForms, running } from '../kit/journey.ts';
+import type { Handle } from '../kit/processes.ts';
+
+inBothForms('the demo', (laurel) => {
+  it('has 64 people, each with 90 days of XP and coins', async () => {
+    const page = `query ($after: String) {
+      users(first: 32, after: $after) {
+        nodes { email xp coins dailyStats(last: 90) { days { date xp coins } totals { xp coins } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }`;
+    const people = await allOf((after) => data(laurel(), page, { after }).then(({ users }) => users));
+    expect(people).toHaveLength(64);
+    expect(new Set(people.map(({ email }) => email)).size).toBe(64);
+    for (const { xp, coins, dailyStats } of people) {
+      expect(dailyStats.days).toHaveLength(90);
+      expect(dailyStats.days.filter((day: Data) => day.xp === 0 || day.coins === 0)).toEqual([]);
+      expect(xp).toBeGreaterThanOrEqual(dailyStats.totals.xp);
+      expect(coins).toBeGreaterThanOrEqual(dailyStats.totals.coins);
+    }
+  });
+
+  it('has 8 channels, 6 fields and 12 badges with awards', async () => {
+    const { channels, fields, badges } = await data(
+      laurel(),
+      `{ channels(first: 100) { nodes { id } }
+         fields(first: 100) { nodes { key numeric histories(first: 1) { nodes { id } } } }
+         badges(first: 100) { nodes { id awardCount } } }`,
+    );
+    expect(channels.nodes).toHaveLength(8);
+    expect(fields.nodes).toHaveLength(6);
+    for (const { numeric, histories } of fields.nodes) expect(histories.nodes).toHaveLength(numeric ? 1 : 0);
+    expect(badges.nodes).toHaveLength(12);
+    for (const { awardCount } of badges.nodes) expect(awardCount).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['{ email: "admin@returning.ai" }', 'Robin Admin'],
+    ['{ external: { system: GAMIFYHOST, value: "user_12345" } }', undefined],
+    ['{ external: { system: LYNES, value: "user_123" } }', undefined],
+  ])('has the person of the vendors’ examples: %s', async (by, name) => {
+    const { user } = await data(laurel(), `{ user(by: ${by}) { id displayName xp } }`);
+    expect(user).toMatchObject({
+      id: expect.stringMatching(/^usr_/),
+      displayName: name ?? expect.any(String),
+    });
+    expect(user.xp).toBeGreaterThan(0);
+  });
+
+  it('is where demo.json says', async () => {
+    const { demo } = laurel();
+    expect(Object.keys(demo).sort()).toEqual(
+      'channelId communityId endpoint fieldId integrationKey personalKey systemKey userEmail userId'.split(
+        ' ',
+      ),
+    );
+    expect(
+      await data(
+        laurel(),
+        `query ($user: String!, $channel: ID!, $field: ID!, $community: ID!) {
+          user(by: { email: $user }) { id }
+          channel(id: $channel) { id }
+          field(id: $field) { id }
+          community(id: $community) { id }
+        }`,
+        { user: demo.userEmail, channel: demo.channelId, field: demo.fieldId, community: demo.communityId },
+      ),
+    ).toEqual({
+      user: { id: demo.userId },
+      channel: { id: demo.channelId },
+      field: { id: demo.fieldId },
+      community: { id: demo.communityId },
+    });
+  });
+});
+
+describe('the demo in two stores', () => {
+  let [one, other]: Handle[] = [];
+  beforeAll(async () => {
+    [one, other] = await Promise.all([running('one process'), running('five processes')]);
+  }, 120_000);
+
+  it('has the same ids', async () => {
+    expect(other?.demo).toMatchObject(idsOf(one?.demo));
+    const things = `{
+      users(first: 100) { nodes { id email badges(first: 100) { nodes { id badge { id } } } } }
+      channels(first: 100) { nodes { id } }
+      fields(first: 100) { nodes { id key } }
+      badges(first: 100) { nodes { id } }
+      rest: fieldHistories(last: 100) { nodes { id value resultingSum } }
+    }`;
+    const [here, there] = await Promise.all([data(one as Handle, things), data(other as Handle, things)]);
+    // Other journeys award badges meanwhile, each with an id of its own.
+    const demoAwards = ({ users }: Data) =>
+      users.nodes.flatMap(({ badges }: Data) => badges.nodes.map(({ id }: Data) => id));
+    const awards = new Set(demoAwards(there));
+    expect(demoAwards(here).filter((id: string) => awards.has(id)).length).toBeGreaterThan(200);
+    for (const { users } of [here, there]) for (const user of users.nodes) delete user.badges;
+    expect(there).toEqual(here);
+  });
+
+  it('has the same 1,000 messages with replies and reactions', async () => {
+    const [here, there] = await Promise.all([messagesOf(one as Handle), messagesOf(other as Handle)]);
+    // What other journeys say meanwhile has an id of its own.
+    const common = [...here.keys()].filter((id) => there.has(id));
+    expect(common).toHaveLength(1_000);
+    const textOf = (message: Data) => [message.body, message.author.id, message.replyTo?.id];
+    for (const id of common) expect(textOf(there.get(id))).toEqual(textOf(here.get(id)));
+    const messages = common.map((id) => here.get(id));
+    expect(messages.filter(({ replyTo }) => replyTo !== null).length).toBeGreaterThan(100);
+    expect(messages.filter(({ reactions }) => reactions.length > 0).length).toBeGreaterThan(300);
+  });
+});
+
+function idsOf(demo: Data): object {
+  const { communityId, userId, userEmail, channelId, fieldId } = demo;
+  return { communityId, userId, userEmail, channelId, fieldId };
+}
+
+/** Every message of every channel, by its id. */
+async function messagesOf(laurel: Handle): Promise<Map<string, Data>> {
+  const { channels } = await data(laurel, '{ channels(first: 100) { nodes { id } } }');
+  const page = `query ($id: ID!, $after: String) {
+    channel(id: $id) {
+      messages(first: 100, after: $after) {
+        nodes { id body author { id } replyTo { id } reactions { emoji count } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }`;
+  const all = await Promise.all(
+    channels.nodes.map(({ id }: { id: string }) =>
+      allOf((after) => data(laurel, page, { id, after }).then(({ channel }) => channel.messages)),
+    ),
+  );
+  return new Map(all.flat().map((message) => [message.id, message]));
+}
+
+/** All rows of a list, page by page. */
+async function allOf(read: (after: string | null) => Promise<Data>): Promise<Data[]> {
+  const rows: Data[] = [];
+  for (let after: string | null = null, more = true; more; ) {
+    const { nodes, pageInfo }: Data = await read(after);
+    rows.push(...nodes);
+    [after, more] = [pageInfo.endCursor, pageInfo.hasNextPage];
+  }
+  return rows;
+}
