@@ -1,22 +1,14 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { compose } from './gateway/compose.ts';
-import { withTables } from './gateway/docs.ts';
-import { createGateway } from './gateway/gateway.ts';
-import { endpointOf, start, startDatabase, subgraphUrls, writeDemo } from './gateway/index.ts';
-import { doAndExit, listening, serveUntilTold } from './gateway/process.ts';
-import { schemaFiles } from './gateway/schema.ts';
-import { loadDemo, subgraphs } from './subgraphs/index.ts';
-import { principalSigner } from './subgraphs/principal.ts';
-import { secretsFor } from './subgraphs/secret.ts';
-import { createSubgraphServer } from './subgraphs/serve.ts';
+import type { Config } from './gateway/config.ts';
+import { type Closing, doAndExit, endpointOf, listening, serveUntilTold } from './gateway/process.ts';
+import { subgraphNames, subgraphUrls } from './subgraphs/names.ts';
 import { StartFailure } from './subgraphs/start-failure.ts';
-import { databaseUrlFor, migrated, openStore, reach } from './subgraphs/store.ts';
 
-// The command line: which process is started, and of what it is made.
+// The command line: which process is started, and of what it is made. A command loads its parts when it runs, so that
+// help is quick.
 
-const names = subgraphs.map(({ name }) => name);
 const program = new Command('laurel')
   .description('One GraphQL graph over a community and its game.')
   .version('0.1.0')
@@ -29,7 +21,12 @@ const program = new Command('laurel')
 program
   .command('start')
   .description('serve gateway, four subgraphs and, unless DATABASE_URL is set, the database from one process')
-  .action(() => serveUntilTold(start));
+  .action(() =>
+    serveUntilTold(async (...parts) => {
+      const { start } = await import('./gateway/index.ts');
+      await start(...parts);
+    }),
+  );
 
 program
   .command('db')
@@ -40,6 +37,8 @@ program
     serveUntilTold(async (config, _log, closing) => {
       if (config.databaseUrl !== undefined)
         throw new StartFailure('DATABASE_URL is set, so there is no database to run.');
+      const { startDatabase } = await import('./gateway/index.ts');
+      const { migrated, reach } = await import('./subgraphs/store.ts');
       const url = await startDatabase(config, closing);
       const sql = await reach(url);
       await migrated(sql);
@@ -64,6 +63,7 @@ program
   )
   .action((options: { supergraph: string; port?: number; auth: 'laurel' | 'none' }) =>
     serveUntilTold(async (config, log, closing) => {
+      const { createGateway } = await import('./gateway/gateway.ts');
       const supergraph = await readText(options.supergraph);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
       const build = { supergraph, auth: options.auth, config, log, ...(sign === undefined ? {} : { sign }) };
@@ -80,7 +80,7 @@ program
 program
   .command('subgraph')
   .description('serve one subgraph by itself')
-  .addArgument(program.createArgument('<name>', 'which one').choices(names))
+  .addArgument(program.createArgument('<name>', 'which one').choices(subgraphNames))
   .option('--port <number>', 'the port to listen on; the one of `laurel compose` when absent', port)
   .option(
     '--standalone <community>',
@@ -88,6 +88,10 @@ program
   )
   .action((name: string, options: { port?: number; standalone?: string }) =>
     serveUntilTold(async (config, log, closing) => {
+      const { subgraphs } = await import('./subgraphs/index.ts');
+      const { databaseUrlFor, openStore, reach } = await import('./subgraphs/store.ts');
+      const { createSubgraphServer } = await import('./subgraphs/serve.ts');
+      const { secretsFor } = await import('./subgraphs/secret.ts');
       const subgraph = subgraphs.find((one) => one.name === name);
       if (subgraph === undefined) throw new StartFailure(`There is no subgraph "${name}".`);
       const sql = await reach(await databaseUrlFor(config));
@@ -125,14 +129,18 @@ program
         throw new StartFailure('Say where to write: `laurel compose --out supergraph.graphql`.');
       }
       if (options.out !== undefined) {
+        const { compose } = await import('./gateway/compose.ts');
+        const { subgraphs } = await import('./subgraphs/index.ts');
         const parts = subgraphs.map(({ name, sdl }) => ({ name, sdl, url: options.url[name] ?? '' }));
         await writeWhole(options.out, compose(parts));
       }
       if (options.schema !== undefined) {
+        const { schemaFiles } = await import('./gateway/schema.ts');
         const { schema } = options;
         for (const [file, text] of Object.entries(schemaFiles())) await writeWhole(join(schema, file), text);
       }
       if (options.readme !== undefined) {
+        const { withTables } = await import('./gateway/docs.ts');
         await writeWhole(options.readme, withTables(await readText(options.readme)));
       }
     }),
@@ -143,6 +151,7 @@ program
   .description('bring the database to the schema of this version')
   .action(() =>
     doAndExit(async (config, _log, closing) => {
+      const { databaseUrlFor, migrated, reach } = await import('./subgraphs/store.ts');
       const sql = await reach(await databaseUrlFor(config));
       closing.add(() => sql.end({ timeout: 5 }));
       const ran = await migrated(sql);
@@ -155,6 +164,9 @@ program
   .description('load the demo community, or give it new keys, and write demo.json')
   .action(() =>
     doAndExit(async (config, log, closing) => {
+      const { writeDemo } = await import('./gateway/index.ts');
+      const { loadDemo } = await import('./subgraphs/index.ts');
+      const { databaseUrlFor, openStore, reach } = await import('./subgraphs/store.ts');
       const sql = await reach(await databaseUrlFor(config));
       closing.add(() => sql.end({ timeout: 5 }));
       const store = await openStore(sql, (error) => log.error({ err: error }, 'the log could not be read'));
@@ -171,10 +183,10 @@ program
   );
 
 /** Signs principals with the secret that all processes on one database share. */
-async function signer(
-  config: Parameters<typeof databaseUrlFor>[0],
-  closing: { add(step: () => Promise<unknown>): void },
-) {
+async function signer(config: Config, closing: Closing) {
+  const { databaseUrlFor, reach } = await import('./subgraphs/store.ts');
+  const { secretsFor } = await import('./subgraphs/secret.ts');
+  const { principalSigner } = await import('./subgraphs/principal.ts');
   const sql = await reach(await databaseUrlFor(config));
   closing.add(() => sql.end({ timeout: 5 }));
   return principalSigner(await secretsFor(sql, 'principal'));
@@ -189,8 +201,9 @@ function port(text: string): number {
 function subgraphUrl(text: string, urls: Record<string, string>): Record<string, string> {
   const [name = '', ...rest] = text.split('=');
   const url = rest.join('=');
-  if (names.includes(name) && URL.canParse(url)) return { ...urls, [name]: url };
-  throw new InvalidArgumentError(`It is <name>=<url>, with one of the names ${names.join(', ')}.`);
+  if ((subgraphNames as readonly string[]).includes(name) && URL.canParse(url))
+    return { ...urls, [name]: url };
+  throw new InvalidArgumentError(`It is <name>=<url>, with one of the names ${subgraphNames.join(', ')}.`);
 }
 
 async function readText(file: string): Promise<string> {

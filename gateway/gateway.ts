@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
-import { anonymous, type Principal, principalHeader } from '../subgraphs/principal.ts';
+import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
@@ -48,7 +48,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
     origins: config.origins,
     trustProxy: config.trustProxy,
-    unready: unready ?? (() => subgraphProblem(engine)),
+    unready: unready ?? (() => subgraphProblem(engine, sign)),
   });
   return {
     ...server,
@@ -61,8 +61,12 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
-async function subgraphProblem(engine: Engine<Caller>): Promise<string | undefined> {
-  const caller: Caller = { principal: anonymous, token: '', view: { key: '', schema: engine.schema } };
+async function subgraphProblem(
+  engine: Engine<Caller>,
+  sign: GatewayOptions['sign'],
+): Promise<string | undefined> {
+  const token = sign === undefined ? '' : await sign(gatewayPrincipal);
+  const caller: Caller = { principal: gatewayPrincipal, token, view: { key: '', schema: engine.schema } };
   const signal = AbortSignal.timeout(2_000);
   const answers = [...engine.subgraphs.values()].map(async (subgraph) =>
     subgraph.execute({ kind: 'query', text: '{ __typename }', variables: undefined, caller, signal }),

@@ -8,6 +8,7 @@ import { formattedError } from '../subgraphs/fault.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
 import { keepPruned } from '../subgraphs/log.ts';
 import { keepReading } from '../subgraphs/log-reader.ts';
+import { subgraphUrls } from '../subgraphs/names.ts';
 import { scopeGuard } from '../subgraphs/scope-guard.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
 import type { Caller } from './access.ts';
@@ -15,15 +16,10 @@ import { compose } from './compose.ts';
 import type { Config } from './config.ts';
 import { inProcess, type Result, type Subgraph } from './engine/index.ts';
 import { createGateway, type Gateway } from './gateway.ts';
-import { type Closing, listening } from './process.ts';
+import { type Closing, endpointOf, listening } from './process.ts';
 import { welcome } from './welcome.ts';
 
 // One process that serves everything: the database, four subgraphs whose calls are function calls, and the gateway.
-
-/** Where each subgraph answers when it is a process of its own; in one process nobody asks there. */
-export const subgraphUrls: Readonly<Record<string, string>> = Object.fromEntries(
-  subgraphs.map(({ name }, at) => [name, `http://127.0.0.1:${4_001 + at}/graphql`]),
-);
 
 /** `laurel start`. */
 export async function start(config: Config, log: Logger, closing: Closing): Promise<void> {
@@ -143,12 +139,6 @@ export async function writeDemo(dataFolder: string, endpoint: string, demo: Demo
   await mkdir(dataFolder, { recursive: true });
   await writeFile(file, `${JSON.stringify({ ...demo, endpoint }, null, 2)}\n`, { mode: 0o600 });
   await chmod(file, 0o600);
-}
-
-/** Where clients on this machine reach a server that listens there. */
-export function endpointOf(host: string, port: number): string {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${port}/graphql`;
 }
 
 /**

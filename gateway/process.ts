@@ -102,6 +102,12 @@ export async function listening(
   }
 }
 
+/** Where clients on this machine reach a server that listens there. */
+export function endpointOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}/graphql`;
+}
+
 function exitWith(error: unknown, log: Logger): never {
   if (error instanceof StartFailure) console.error(error.message);
   else log.fatal({ err: error }, 'failed');

@@ -1,8 +1,8 @@
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { subgraphs } from '../subgraphs/index.ts';
+import { subgraphUrls } from '../subgraphs/names.ts';
 import { compose } from './compose.ts';
 import { createEngine, type Subgraph } from './engine/index.ts';
-import { subgraphUrls } from './index.ts';
 
 /** The printed schemas of `schema/`, by file name: one a subgraph, the supergraph, and what clients see. */
 export function schemaFiles(): Record<string, string> {

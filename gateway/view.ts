@@ -1,7 +1,6 @@
 import { MapperKind, mapSchema, pruneSchema } from '@graphql-tools/utils';
 import {
   type DirectiveNode,
-  type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
   isInterfaceType,
@@ -68,15 +67,14 @@ function visible(
           : [],
     ),
   );
+  const roots = new Set(
+    [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].map((type) => type?.name),
+  );
   const whole = mapSchema(mapped, {
     [MapperKind.OBJECT_TYPE]: (type) =>
-      lessened.has(type.name) && !named.has(type.name) && !isRoot(mapped, type) ? null : undefined,
+      lessened.has(type.name) && !named.has(type.name) && !roots.has(type.name) ? null : undefined,
   });
   return pruneSchema(whole);
-}
-
-function isRoot(schema: GraphQLSchema, type: GraphQLObjectType): boolean {
-  return [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].includes(type);
 }
 
 /** What each type (`User`) and field (`User.email`) of the supergraph needs. @throws for `@policy`, which nothing here can judge */

@@ -88,7 +88,8 @@ describe('a start that fails', () => {
 
   it('names an unreachable database, and not its password', async () => {
     const line = await oneLine(['start'], { DATABASE_URL: 'postgres://ada:secret@127.0.0.1:1/laurel' });
-    expect(line).toMatch(/^The database at postgres:\/\/ada@127\.0\.0\.1:1\/laurel can't be reached: /);
+    expect(line).toMatch(/^The database at 127\.0\.0\.1:1\/laurel can't be reached: /);
+    expect(line).not.toMatch(/secret|ada/);
   });
 
   it.each([

@@ -264,6 +264,34 @@ describe('limits', () => {
     expect(calls).toEqual([]);
   });
 
+  it.each([
+    ['by literals', '{ books(first: 30) { pages(first: 40) { id } } }', {}],
+    ['by variables', 'query ($n: Int!) { books(first: $n) { pages(first: $n) { id } } }', { n: 40 }],
+    ['that say no size', '{ books { pages(first: 60) { id } } }', {}],
+    [
+      'in fragments',
+      '{ ...F } fragment F on Query { books(first: 30) { ... on Book { pages(last: 40) { id } } } }',
+      {},
+    ],
+  ])('multiply pages inside pages %s', async (_how, text, variables) => {
+    const paged = federate(
+      {
+        one: {
+          sdl: `type Query { books(first: Int, last: Int): [Book!]! }
+          type Book @key(fields: "id") { id: ID! pages(first: Int, last: Int): [Book!]! }`,
+          resolvers: { Query: { books: () => [] } },
+        },
+      },
+      { limits: { rows: 1_000 } },
+    );
+    const { errors } = await paged.run(text, variables);
+    expect(errors).toMatchObject([{ extensions: { code: 'ROW_LIMIT_EXCEEDED', limit: 1_000 } }]);
+    expect(paged.calls).toEqual([]);
+    expect(await paged.run('{ books(first: 30) { pages(first: 30) { id } } }')).toEqual({
+      data: { books: [] },
+    });
+  });
+
   it('count fragments wherever they are spread, and survive those that explode', async () => {
     const fragments = Array.from(
       { length: 30 },

@@ -200,6 +200,14 @@ describe('field history: refusals', () => {
     expect(await sumOf(place)).toBe('1');
   });
 
+  it('FIELD_LOCKED: a field that takes no changes', async () => {
+    const place = await newCommunity(database.resources, { fields });
+    await database.sql`update community.field set locked = true where community_id = ${place.id}`;
+    const input = { userId: place.memberIds[0], fieldId: place.fieldIds[0], value: '1', idempotencyKey: 'k' };
+    const { recordFieldChange } = await ask(place.system, record, { input });
+    expect(recordFieldChange.userErrors).toEqual([{ code: 'FIELD_LOCKED', path: ['input', 'fieldId'] }]);
+  });
+
   it('LIMIT_EXCEEDED: a sum larger than a field holds, which leaves the value as it was', async () => {
     const place = await newCommunity(database.resources);
     const most = '9'.repeat(20);

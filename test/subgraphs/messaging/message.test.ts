@@ -183,6 +183,28 @@ describe('messages: limited keys', () => {
   });
 });
 
+describe('messages: who reads', () => {
+  const read = 'query ($id: ID!) { message(id: $id) { id } }';
+
+  it.each([
+    ['OPEN', true],
+    ['FORUM', true],
+    ['ANNOUNCEMENT', true],
+    ['WHISPER', false],
+    ['DIRECT', false],
+  ])('of a %s channel a member: %s, a key of the community: true', async (kind, readable) => {
+    const place = await newCommunity(database.resources, { channels: [kind] });
+    const [id] = await say(place, 1);
+    const { message } = await ask(place.person(0), read, { id });
+    expect(message).toEqual(readable ? { id } : null);
+    // A class of members sees what every member sees, and no more.
+    const { userId: _userId, ...rights } = place.person(0);
+    const shared = await ask({ ...rights, kind: 'class', ofPeople: true }, read, { id });
+    expect(shared.message).toEqual(readable ? { id } : null);
+    expect((await ask(place.system, read, { id })).message).toEqual({ id });
+  });
+});
+
 describe('messages: refusals', () => {
   it.each([
     ['NOT_FOUND', 'channelId', { channelId: 'chn_none' }],
