@@ -42,6 +42,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       return id;
     },
   });
+  if (engine.subgraphs.size === 0) {
+    throw new Error('it names no subgraphs (join__Graph), so it is a schema and not a supergraph');
+  }
   const server = createServer({
     engine,
     access: accessOf(engine, supergraph, auth, sign),

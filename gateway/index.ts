@@ -16,13 +16,14 @@ import { compose } from './compose.ts';
 import type { Config } from './config.ts';
 import { inProcess, type Result, type Subgraph } from './engine/index.ts';
 import { createGateway, type Gateway } from './gateway.ts';
-import { type Closing, endpointOf, listening } from './process.ts';
+import { type Closing, endpointOf, listening, mustBeFree } from './process.ts';
 import { welcome } from './welcome.ts';
 
 // One process that serves everything: the database, four subgraphs whose calls are function calls, and the gateway.
 
 /** `laurel start`. */
 export async function start(config: Config, log: Logger, closing: Closing): Promise<void> {
+  await mustBeFree(config);
   const embedded = config.databaseUrl === undefined;
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, closing));
   const sql = await reach(databaseUrl);

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { StartFailure } from '../subgraphs/start-failure.ts';
 import { type Config, readConfig } from './config.ts';
@@ -86,20 +87,44 @@ export async function doAndExit(
 
 /** Listens, or says in one line why it can't. @throws StartFailure */
 export async function listening(
-  server: { listen(address: { host: string; port: number }): Promise<{ port: number }> },
-  address: { host: string; port: number },
+  server: { listen(address: Address): Promise<{ port: number }> },
+  address: Address,
 ): Promise<number> {
   try {
     return (await server.listen(address)).port;
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    const where = `${address.host}:${address.port}`;
-    if (code === 'EADDRINUSE')
-      throw new StartFailure(`Something listens on ${where} already. Set PORT to a free port.`);
-    if (code === 'EACCES')
-      throw new StartFailure(`This user may not listen on ${where}. Set PORT to 1024 or more.`);
-    throw new StartFailure(`Listening on ${where} failed: ${message}. HOST and PORT say where.`);
+    throw cannotListen(error, address);
   }
+}
+
+/** Finds out early, before anything is started, that an address can't be listened on. @throws StartFailure */
+export async function mustBeFree(address: Address): Promise<void> {
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen(address.port, address.host, resolve);
+    });
+  } catch (error) {
+    throw cannotListen(error, address);
+  } finally {
+    probe.close();
+  }
+}
+
+interface Address {
+  host: string;
+  port: number;
+}
+
+function cannotListen(error: unknown, address: Address): StartFailure {
+  const { code, message } = error as { code?: string; message: string };
+  const where = `${address.host}:${address.port}`;
+  if (code === 'EADDRINUSE')
+    return new StartFailure(`Something listens on ${where} already. Set PORT to a free port.`);
+  if (code === 'EACCES')
+    return new StartFailure(`This user may not listen on ${where}. Set PORT to 1024 or more.`);
+  return new StartFailure(`Listening on ${where} failed: ${message}. HOST and PORT say where.`);
 }
 
 /** Where clients on this machine reach a server that listens there. */

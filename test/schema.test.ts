@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildSchema, introspectionFromSchema } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { withTables } from '../gateway/docs.ts';
 import { schemaFiles } from '../gateway/schema.ts';
 
 const folder = join(import.meta.dirname, '../schema');
@@ -16,6 +17,13 @@ describe('the printed schemas', () => {
 
   it.each(Object.entries(files))('are fresh: %s (else run `npm run schema`)', async (file, text) => {
     expect(await readFile(join(folder, file), 'utf8')).toBe(text);
+  });
+
+  it('have their tables beside them in the README as they are now', async () => {
+    const readme = await readFile(join(folder, '../README.md'), 'utf8');
+    expect(readme === withTables(readme), 'run `npm run schema`').toBe(true);
+    expect(readme).toContain('| `PORT` |');
+    expect(readme).toContain('| `IDEMPOTENCY_KEY_REUSED` |');
   });
 
   it('describe every type, field, argument and value that clients see', () => {

@@ -65,7 +65,7 @@ describe('a start that fails', () => {
       `Something listens on 127.0.0.1:${port} already. Set PORT to a free port.`,
     );
     other.close();
-    expect(await readdir(place)).not.toContain('database.url');
+    expect(await readdir(place).catch(() => [])).not.toContain('database.url');
     // Nothing is damaged: the same folder serves on a free port.
     const second = laurel(['start'], { PORT: '0', LAUREL_DATA: place });
     await second.says(/^Laurel is ready/m);
