@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
@@ -8,6 +6,7 @@ import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
 import type { Answer, Engine, FormattedError, Operation } from './engine/index.ts';
+import { sendPage } from './graphiql.ts';
 import { createLive, type Live, LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
@@ -196,7 +195,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
         return sendJson(reply, 503, jsonType(request), { errors: [shuttingDown] });
       }
       try {
-        if (wantsPage(request)) return await sendPage(request, reply);
+        if (wantsPage(request)) return await sendPage(request, reply, path);
         return await answer(request, reply);
       } catch (error) {
         return sendErrors(request, reply, error);
@@ -354,41 +353,4 @@ function wantsPage({ method, query, headers }: FastifyRequest): boolean {
   return (
     method === 'GET' && !('query' in (query as object)) && accepted(headers.accept, offered) === 'text/html'
   );
-}
-
-const firstQuery = `# Laurel. Without a key you see the public part of the graph.
-# With one more: put { "x-api-key": "…" } or { "authorization": "Bearer …" } under Headers below.
-{
-  viewer {
-    scopes
-    user {
-      id
-    }
-  }
-}
-`;
-
-let page: Promise<Buffer> | undefined;
-
-/** GraphiQL, all of it in one page, so that it works without internet. */
-async function sendPage({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  page ??= import('@graphql-yoga/render-graphiql').then(({ renderGraphiQL }) =>
-    promisify(gzip)(
-      renderGraphiQL({
-        title: 'Laurel',
-        endpoint: path,
-        subscriptionsProtocol: 'WS',
-        defaultQuery: firstQuery,
-      }),
-    ),
-  );
-  const zipped = await page;
-  reply
-    .header('content-type', 'text/html; charset=utf-8')
-    .header('x-frame-options', 'DENY')
-    .header('vary', 'accept, accept-encoding');
-  if (/\bgzip\b/.test(String(headers['accept-encoding'])))
-    return reply.header('content-encoding', 'gzip').send(zipped);
-  const { gunzipSync } = await import('node:zlib');
-  return reply.send(gunzipSync(zipped));
 }

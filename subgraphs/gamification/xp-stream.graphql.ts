@@ -16,7 +16,7 @@ import { checked, type Feature, Resumable, Scoped } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, EventCursor } from '../scalars.ts';
-import { controlItems, StreamItem, streamItems } from '../shared.graphql.ts';
+import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
 import { openStream } from '../stream.ts';
 import { entryById, LedgerEntry } from './ledger.graphql.ts';
 import { Level, levelOf } from './level.graphql.ts';

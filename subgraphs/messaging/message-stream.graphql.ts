@@ -17,7 +17,7 @@ import { checked, type Feature, Resumable, Scoped } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, EventCursor } from '../scalars.ts';
-import { controlItems, StreamItem, streamItems } from '../shared.graphql.ts';
+import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
 import { openStream } from '../stream.ts';
 import { Message, messageById, User } from './message.graphql.ts';
 import { readableChannels } from './message.ts';
