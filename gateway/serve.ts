@@ -127,6 +127,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     errorsOf,
     authenticate: (credentials) => access.callerOf(credentials),
     async run(payload, credentials, controller): Promise<Running | Refused> {
+      if (closing) return { errors: [shuttingDown] };
       const params = checked({ ...payload });
       const caller = await access.callerOf(credentials);
       const operation = operationOf(caller, params);

@@ -46,6 +46,8 @@ export interface Sockets {
   close(): Promise<void>;
 }
 
+type Connection = Context<Record<string, unknown>, Extra>;
+
 interface Extra {
   socket: WebSocket;
   request: IncomingMessage;
@@ -65,7 +67,42 @@ export function createSockets(options: SocketOptions): Sockets {
     maxPayload: longestMessage,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
   });
-  const short = new Set<Promise<void>>();
+  // Everything that ends by itself and that shutting down waits for.
+  const busy = new Set<Promise<unknown>>();
+  const tracked = <T>(work: Promise<T>): Promise<T> => {
+    busy.add(work);
+    const forget = () => void busy.delete(work);
+    work.then(forget, forget);
+    return work;
+  };
+
+  async function prepare(context: Connection, id: string, payload: SubscribePayload) {
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    const { socket } = context.extra;
+    socket.once('close', stop);
+    controller.signal.addEventListener('abort', () => socket.off('close', stop), { once: true });
+    try {
+      if (Object.keys(context.subscriptions).length > subscriptionsPerSocket) {
+        throw new BadRequest(400, `A connection has at most ${subscriptionsPerSocket} operations at a time.`);
+      }
+      const credentials = credentialsOf(context.connectionParams, context.extra);
+      const running = await options.run(payload, credentials, controller);
+      if ('errors' in running) {
+        stop();
+        return wireErrors(running.errors);
+      }
+      // The client may have gone, or completed, before there was anything to complete.
+      if (socket.readyState !== socket.OPEN || !(id in context.subscriptions)) stop();
+      const frames = framesOf(context, id, running.items, controller, options.errorsOf);
+      if (running.short) void tracked(frames.written);
+      return { document: running.document, operationName: running.operationName, frames } as never;
+    } catch (error) {
+      stop();
+      return wireErrors(options.errorsOf(error));
+    }
+  }
+
   const graphql = makeServer<Record<string, unknown>, Extra>({
     async onConnect({ connectionParams, extra }) {
       try {
@@ -79,34 +116,8 @@ export function createSockets(options: SocketOptions): Sockets {
         return false;
       }
     },
-    async onSubscribe(context, id, payload) {
-      const controller = new AbortController();
-      const stop = () => controller.abort();
-      const { socket } = context.extra;
-      socket.once('close', stop);
-      controller.signal.addEventListener('abort', () => socket.off('close', stop), { once: true });
-      try {
-        if (Object.keys(context.subscriptions).length > subscriptionsPerSocket) {
-          throw new BadRequest(
-            400,
-            `A connection has at most ${subscriptionsPerSocket} operations at a time.`,
-          );
-        }
-        const credentials = credentialsOf(context.connectionParams, context.extra);
-        const running = await options.run(payload, credentials, controller);
-        if ('errors' in running) return wireErrors(running.errors);
-        // The client may have gone, or completed, before there was anything to complete.
-        if (socket.readyState !== socket.OPEN || !(id in context.subscriptions)) stop();
-        const frames = framesOf(context, id, running.items, controller, options.errorsOf);
-        if (running.short) {
-          short.add(frames.written);
-          void frames.written.then(() => short.delete(frames.written));
-        }
-        return { document: running.document, operationName: running.operationName, frames } as never;
-      } catch (error) {
-        stop();
-        return wireErrors(options.errorsOf(error));
-      }
+    onSubscribe(context, id, payload) {
+      return tracked(prepare(context, id, payload));
     },
     execute: takeFrames,
     subscribe: takeFrames,
@@ -148,10 +159,8 @@ export function createSockets(options: SocketOptions): Sockets {
       server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
     },
     async close() {
-      await Promise.race([
-        Promise.all(short),
-        new Promise((resolve) => setTimeout(resolve, drainMs).unref()),
-      ]);
+      const patience = new Promise((resolve) => setTimeout(resolve, drainMs, 'late').unref());
+      while (busy.size > 0 && (await Promise.race([Promise.allSettled(busy), patience])) !== 'late');
       for (const socket of server.clients)
         socket.close(1001, 'Laurel is shutting down: reconnect with your last cursor.');
       const gone = setTimeout(() => {
@@ -171,7 +180,7 @@ export function createSockets(options: SocketOptions): Sockets {
  * when the client completes.
  */
 function framesOf(
-  context: Context<Record<string, unknown>, Extra>,
+  context: Connection,
   id: string,
   items: AsyncIterable<LiveItem>,
   controller: AbortController,

@@ -106,6 +106,32 @@ describe('streams', () => {
   });
 });
 
+describe('shutting down', () => {
+  it('lets what runs over a WebSocket finish, and says then that it closes', async () => {
+    const config = { origins: [], trustProxy: false };
+    const other = oneProcessGateway(database.resources, config, pino({ level: 'silent' }));
+    const { port: at } = await other.listen({ host: '127.0.0.1', port: 0 });
+    const client = socketClient(
+      { ...handle, endpoint: `http://127.0.0.1:${at}/graphql` },
+      { 'x-api-key': systemKey },
+    );
+    const closed = new Promise<unknown>((resolve) => client.on('closed', resolve));
+    // The query waits for a lock, and so is running when the gateway is told to close.
+    const lock = await database.sql.reserve();
+    await lock`begin`;
+    await lock`lock table community.member in access exclusive mode`;
+    const asked = client.iterate({ query: '{ users(first: 1) { nodes { id } } }' }).next();
+    const waiting = async () => (await database.sql`select from pg_locks where not granted`).length;
+    await expect.poll(waiting, { timeout: 5_000 }).toBe(1);
+    const closing = other.close();
+    await lock`commit`;
+    lock.release();
+    expect((await asked).value).toMatchObject({ data: { users: { nodes: [{ id: place.memberIds[0] }] } } });
+    expect(await closed).toMatchObject({ code: 1001 });
+    await closing;
+  });
+});
+
 describe('answers', () => {
   it('are for nobody else to keep', async () => {
     const response = await fetch(`${handle.endpoint}?query={viewer{scopes}}`);
