@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
@@ -10,7 +11,7 @@ import { sendPage } from './graphiql.ts';
 import { createLive, type Live, LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
-import { createSockets, type Refused, type Running, type Sockets } from './socket.ts';
+import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
@@ -266,12 +267,18 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
 
+  const connections = new Set<Socket>();
+  app.server.on('connection', (connection: Socket) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
+
   app.server.on('upgrade', (request, socket, head) => {
     // Whoever writes to a socket that is gone must not take the process along.
     socket.on('error', () => socket.destroy());
     const [url] = (request.url ?? '').split('?', 1);
     if (url === path && !closing) sockets.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    else refuseUpgrade(socket, '404 Not Found');
   });
 
   return {
@@ -284,6 +291,8 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       closing = true;
       for (const stream of streams) stream.abort();
       await sockets.close();
+      // Connections opened ahead of need, as browsers do, hold nobody up.
+      for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
       const late = setTimeout(() => app.server.closeAllConnections(), drainMs);
       await app.close();
       clearTimeout(late);

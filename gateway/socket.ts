@@ -153,7 +153,7 @@ export function createSockets(options: SocketOptions): Sockets {
     upgrade(request, socket, head) {
       const { origin, host } = request.headers;
       if (origin !== undefined && !options.isAllowedOrigin(origin, host)) {
-        socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+        refuseUpgrade(socket, '403 Forbidden');
         return;
       }
       server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
@@ -233,6 +233,11 @@ const takeFrames = ((args: { frames: AsyncIterable<never> }) => args.frames) as 
 /** graphql-ws wants GraphQLErrors; they are sent as they were. */
 function wireErrors(errors: readonly FormattedError[]): GraphQLError[] {
   return errors.map((error) => Object.assign(new GraphQLError(error.message), { toJSON: () => error }));
+}
+
+/** Answers an upgrade that is none, and waits for nothing more from its client. */
+export function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
 }
 
 /** Sends a frame; waits when the peer reads more slowly than we write. */
