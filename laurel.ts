@@ -161,23 +161,24 @@ program
 
 program
   .command('demo')
-  .description('load the demo community, or give it new keys, and write demo.json')
-  .action(() =>
+  .description('load the demo community, or what of it is missing, and write demo.json')
+  .option('--new-keys', 'give it new keys; those of before stop working')
+  .action((options: { newKeys?: true }) =>
     doAndExit(async (config, log, closing) => {
-      const { writeDemo } = await import('./gateway/index.ts');
-      const { loadDemo } = await import('./subgraphs/index.ts');
+      const { readDemo, writeDemo } = await import('./gateway/index.ts');
+      const { keysWork, loadDemo } = await import('./subgraphs/index.ts');
       const { databaseUrlFor, openStore, reach } = await import('./subgraphs/store.ts');
       const sql = await reach(await databaseUrlFor(config));
       closing.add(() => sql.end({ timeout: 5 }));
       const store = await openStore(sql, (error) => log.error({ err: error }, 'the log could not be read'));
       closing.add(store.close);
-      await writeDemo(
-        config.dataFolder,
-        endpointOf(config.host, config.port),
-        await loadDemo(store.resources),
-      );
+      const known = await readDemo(config.dataFolder);
+      const kept = known !== undefined && options.newKeys !== true && (await keysWork(sql, known));
+      const demo = await loadDemo(store.resources, kept ? known : undefined);
+      await writeDemo(config.dataFolder, endpointOf(config.host, config.port), demo);
+      const keys = kept ? 'Its keys are those it had' : 'It has new keys; any of before stopped working';
       process.stdout.write(
-        `The demo is loaded. Its ids and keys are in ${join(config.dataFolder, 'demo.json')}\n`,
+        `The demo is loaded. ${keys}: ids and keys are in ${join(config.dataFolder, 'demo.json')}\n`,
       );
     }),
   );

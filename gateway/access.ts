@@ -14,6 +14,8 @@ export interface Caller {
   /** The signed principal; empty when every subgraph is in this process. */
   token: string;
   view: View;
+  /** There may be more than the view shows. */
+  seesPart: boolean;
 }
 
 /** The headers that name a caller; over WebSocket the same names stand in the payload of `connection_init`. */
@@ -31,7 +33,7 @@ const longestCredential = 512;
 
 /** Everybody sees everything and is nobody: for a gateway that doesn't know Laurel's identity subgraph. */
 export function openAccess(view: View): Access {
-  const caller = { principal: anonymous, token: '', view };
+  const caller = { principal: anonymous, token: '', view, seesPart: false };
   return {
     callerOf: async () => caller,
     classOf: async () => ({ key: '', caller }),
@@ -53,6 +55,7 @@ export function laurelAccess(options: {
   const callerFor = async (principal: Principal): Promise<Caller> => ({
     principal,
     token: sign === undefined ? '' : await sign(principal),
+    seesPart: true,
     view: viewOf(principal.kind === 'anonymous' ? [] : [...principal.scopes, authenticatedScope]),
   });
 

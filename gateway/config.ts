@@ -36,6 +36,10 @@ const variables = z.object({
     .describe('How much to log, as JSON lines on standard error.'),
   LAUREL_ORIGINS: z
     .string()
+    .refine(
+      (text) => text.split(',').every((one) => one.trim() === '' || isOrigin(one.trim())),
+      'lists origins, `https://app.example.org`, separated by commas',
+    )
     .default('')
     .describe('Origins of web pages that may call, separated by commas; none but its own when empty.'),
   LAUREL_TRUST_PROXY: z
@@ -43,6 +47,11 @@ const variables = z.object({
     .default('false')
     .describe('Whether X-Forwarded-* of whoever connects is believed.'),
 });
+
+/** Scheme, host and port, as a browser sends it. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
 
 export interface Config {
   port: number;

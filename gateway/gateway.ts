@@ -69,7 +69,12 @@ async function subgraphProblem(
   sign: GatewayOptions['sign'],
 ): Promise<string | undefined> {
   const token = sign === undefined ? '' : await sign(gatewayPrincipal);
-  const caller: Caller = { principal: gatewayPrincipal, token, view: { key: '', schema: engine.schema } };
+  const caller: Caller = {
+    principal: gatewayPrincipal,
+    token,
+    view: { key: '', schema: engine.schema },
+    seesPart: false,
+  };
   const signal = AbortSignal.timeout(2_000);
   const answers = [...engine.subgraphs.values()].map(async (subgraph) =>
     subgraph.execute({ kind: 'query', text: '{ __typename }', variables: undefined, caller, signal }),

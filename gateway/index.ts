@@ -134,6 +134,15 @@ export async function startDatabase({ dataFolder }: Config, closing: Closing): P
   return database.url;
 }
 
+/** The demo that `demo.json` tells of; undefined when there is none to read. */
+export async function readDemo(dataFolder: string): Promise<Demo | undefined> {
+  try {
+    return JSON.parse(await readFile(join(dataFolder, 'demo.json'), 'utf8')) as Demo;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Writes `demo.json` for scripts, readable by this user alone. */
 export async function writeDemo(dataFolder: string, endpoint: string, demo: Demo): Promise<void> {
   const file = join(dataFolder, 'demo.json');
@@ -149,11 +158,7 @@ export async function writeDemo(dataFolder: string, endpoint: string, demo: Demo
 async function demoFor(resources: Resources, dataFolder: string): Promise<Demo | undefined> {
   if (await isEmpty(resources.sql)) return loadDemo(resources);
   if (!(await hasDemo(resources.sql))) return undefined;
-  try {
-    return JSON.parse(await readFile(join(dataFolder, 'demo.json'), 'utf8')) as Demo;
-  } catch {
-    return loadDemo(resources);
-  }
+  return (await readDemo(dataFolder)) ?? loadDemo(resources);
 }
 
 async function databaseProblem({ sql }: Resources): Promise<string | undefined> {

@@ -76,7 +76,8 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
 
   const operationOf = (caller: Caller, { query, operationName }: GraphqlParams): Operation | Answer => {
     const prepared = engine.prepare(caller.view, query, operationName);
-    return 'answer' in prepared ? prepared.answer : prepared;
+    if (!('answer' in prepared)) return prepared;
+    return caller.seesPart && caller.principal.kind === 'anonymous' ? withHint(prepared) : prepared.answer;
   };
 
   /** The results of any operation: one of a query or mutation, many of a subscription. */
@@ -205,6 +206,14 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     },
   });
 
+  app.route({
+    method: ['PUT', 'PATCH', 'DELETE'],
+    url: path,
+    handler: (request, reply) =>
+      sendErrors(request, reply, new BadRequest(405, 'Send a query by GET or POST.', { allow: 'GET, POST' })),
+  });
+  app.get('/', (_request, reply) => reply.redirect(path));
+
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const type = accepted(request.headers.accept, [
       'application/json',
@@ -309,6 +318,14 @@ const tooLate: FormattedError = {
   message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
   extensions: { code: 'REQUEST_TIMEOUT' },
 };
+
+/** The most likely reason why somebody without a credential asks for what isn't there. */
+function withHint({ errors }: Refused): Answer {
+  const hint =
+    'Without a credential only the public part of the graph is seen: send x-api-key or authorization.';
+  const hinted = errors.map((error) => ({ ...error, message: `${error.message} ${hint}` }));
+  return { json: JSON.stringify({ errors: hinted }), hasData: false, errors: hinted };
+}
 
 async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };

@@ -4,7 +4,7 @@ import type { Demo } from '../subgraphs/index.ts';
 export function welcome(endpoint: string, demo: Demo | undefined, demoFile: string): string {
   const lines = [`Laurel is ready at ${endpoint}`, ''];
   if (demo === undefined) {
-    lines.push(`  Open it in a browser for GraphiQL. \`laurel demo\` loads a demo community.`);
+    lines.push(`  Open it in a browser for GraphiQL. \`npx laurel demo\` loads a demo community.`);
   } else {
     const query =
       '{ users(first: 3) { nodes { displayName xp level { number } badges(first: 1) { nodes { badge { title { text } } } } messages(first: 1) { nodes { body } } } } }';
@@ -14,7 +14,7 @@ export function welcome(endpoint: string, demo: Demo | undefined, demoFile: stri
       demo.userEmail +
       '\\" }, eventType: \\"purchase\\" }) { ledger { unit amount } userErrors { message } } }';
     lines.push(
-      '  Open it in a browser for GraphiQL, with the header { "x-api-key": "<system key>" }.',
+      `  Open it in a browser for GraphiQL, with the header { "x-api-key": "${demo.systemKey}" }.`,
       '',
       '  A query over all four subgraphs:',
       '',

@@ -12,7 +12,7 @@ export function formattedError(error: GraphQLError, log: Logger): GraphQLFormatt
   const common = { ...(locations && { locations }), ...(at && { path: at }) };
   if (cause instanceof Refusal) return { message, ...common, extensions: cause.extensions };
   if (cause === undefined || cause instanceof GraphQLError || typeof extensions?.code === 'string') {
-    return { message, ...common, extensions: { code: 'BAD_REQUEST', ...extensions } };
+    return { message, ...common, extensions: { code: 'BAD_USER_INPUT', ...extensions } };
   }
   const id = faultId();
   log.error({ err: cause, id, path: at }, 'resolver failed');

@@ -12,6 +12,8 @@ import { catchUp } from './log-reader.ts';
 import { loadDemo as loadMessaging } from './messaging/demo.ts';
 import { messaging } from './messaging/index.ts';
 
+export { keysWork } from './identity/demo.ts';
+
 /** The four subgraphs, in the order that a newcomer reads them. */
 export const subgraphs: readonly Subgraph[] = [identity, community, gamification, messaging];
 
@@ -33,10 +35,11 @@ export async function isEmpty(sql: Sql): Promise<boolean> {
 }
 
 /**
- * Loads the demo community, or what of it is missing, and gives it new keys: those of before stop working.
+ * Loads the demo community, or what of it is missing.
+ * @param keys  those it has; without them it gets new ones, and those of before stop working.
  * @cost about 2 s the first time.
  */
-export async function loadDemo(resources: Resources): Promise<Demo> {
+export async function loadDemo(resources: Resources, keys?: DemoKeys): Promise<Demo> {
   const { sql } = resources;
   const now = resources.now();
   await loadIdentity(sql, now);
@@ -44,8 +47,11 @@ export async function loadDemo(resources: Resources): Promise<Demo> {
   for (const reader of community.readers(resources)) await catchUp(sql, reader);
   await loadGamification(sql, now);
   await loadMessaging(sql, now);
+  const { systemKey, integrationKey, personalKey } = keys ?? (await issueDemoKeys(sql));
   return {
-    ...(await issueDemoKeys(sql)),
+    systemKey,
+    integrationKey,
+    personalKey,
     communityId: demoCommunity.id,
     userId: demoPeople[0]?.id ?? '',
     userEmail: demoPeople[0]?.email ?? '',

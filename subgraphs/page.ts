@@ -20,6 +20,8 @@ export interface Place {
 
 /** A checked page request: `limit` is one more row than the page holds, to know whether more follows. */
 export interface PageRequest {
+  /** The list that cursors are issued for; those of another are refused. */
+  list: string;
   size: number;
   limit: number;
   backwards: boolean;
@@ -34,8 +36,8 @@ export interface Page<Row> {
 
 export const pageSize = { default: 20, max: 100 } as const;
 
-/** Checks paging arguments. @throws BAD_PAGE, BAD_CURSOR */
-export function pageRequest({ first, after, last, before }: PageArguments): PageRequest {
+/** Checks paging arguments. @param list  a word for the list, one its cursors carry. @throws BAD_PAGE, BAD_CURSOR */
+export function pageRequest(list: string, { first, after, last, before }: PageArguments): PageRequest {
   if ((first != null || after != null) && (last != null || before != null)) {
     throw new Refusal(
       'BAD_PAGE',
@@ -51,7 +53,8 @@ export function pageRequest({ first, after, last, before }: PageArguments): Page
     );
   }
   const cursor = backwards ? before : after;
-  return { size, limit: size + 1, backwards, beyond: cursor == null ? undefined : openCursor(cursor) };
+  const beyond = cursor == null ? undefined : openCursor(list, cursor);
+  return { list, size, limit: size + 1, backwards, beyond };
 }
 
 /**
@@ -77,27 +80,27 @@ export function keyset(
 /** Makes a page of the rows that `limit` brought, given in the order they were read. */
 export function pageOf<Row>(
   rows: readonly Row[],
-  { size, backwards, beyond }: PageRequest,
+  { list, size, backwards, beyond }: PageRequest,
   placeOf: (row: Row) => Place,
 ): Page<Row> {
   const more = rows.length > size;
   const kept = rows.slice(0, size);
   if (backwards) kept.reverse();
   return {
-    edges: kept.map((node) => ({ cursor: sealCursor(placeOf(node)), node })),
+    edges: kept.map((node) => ({ cursor: sealCursor(list, placeOf(node)), node })),
     hasNextPage: backwards ? beyond !== undefined : more,
     hasPreviousPage: backwards ? more : beyond !== undefined,
   };
 }
 
-function sealCursor({ at, id }: Place): string {
-  return Buffer.from(`${at.getTime()} ${id}`).toString('base64url');
+function sealCursor(list: string, { at, id }: Place): string {
+  return Buffer.from(`${list} ${at.getTime()} ${id}`).toString('base64url');
 }
 
-function openCursor(cursor: string): Place {
-  const place = /^(\d{1,15}) (\w{1,64})$/.exec(Buffer.from(cursor, 'base64url').toString());
-  if (place === null) {
+function openCursor(list: string, cursor: string): Place {
+  const [issuedFor, at = '', id = '', ...rest] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  if (issuedFor !== list || !/^\d{1,15}$/.test(at) || !/^\w{1,64}$/.test(id) || rest.length > 0) {
     throw new Refusal('BAD_CURSOR', 'The cursor was not issued for this list: take one of its `pageInfo`.');
   }
-  return { at: new Date(Number(place[1])), id: place[2] ?? '' };
+  return { at: new Date(Number(at)), id };
 }

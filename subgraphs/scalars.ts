@@ -1,4 +1,4 @@
-import { GraphQLScalarType } from 'graphql';
+import { GraphQLError, GraphQLScalarType } from 'graphql';
 import {
   GraphQLBigInt,
   GraphQLDateTimeISO,
@@ -7,7 +7,6 @@ import {
   GraphQLTimeZone,
   GraphQLURL,
 } from 'graphql-scalars';
-import { Refusal } from './errors.ts';
 
 // The scalars of the graph. Checking is graphql-scalars'; names, descriptions and the serialising of rows are ours.
 
@@ -105,9 +104,6 @@ function parseCursor(value: unknown): string {
   throw badArgument('EventCursor', 'a cursor that a stream issued', value);
 }
 
-function badArgument(scalar: string, expected: string, value: unknown): Refusal {
-  return new Refusal(
-    'BAD_ARGUMENT',
-    `${scalar} is ${expected}, got ${JSON.stringify(value) ?? String(value)}.`,
-  );
+function badArgument(scalar: string, expected: string, value: unknown): GraphQLError {
+  return new GraphQLError(`${scalar} is ${expected}, got ${JSON.stringify(value) ?? String(value)}.`);
 }

@@ -46,6 +46,16 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
   const formatted = (error: GraphQLError) => formattedError(error, log);
 
   const app = Fastify({ bodyLimit: 8_388_608, forceCloseConnections: 'idle' });
+  app.setErrorHandler((error, _request, reply) => {
+    // Before anything is executed: the principal was refused, or the request is not GraphQL.
+    const refusal = error instanceof Refusal ? error : undefined;
+    const status =
+      refusal?.code === 'BAD_CREDENTIAL' ? 401 : ((error as { statusCode?: number }).statusCode ?? 500);
+    reply.code(status).send({
+      data: null,
+      errors: [formatted(new GraphQLError((error as Error).message, { originalError: error as Error }))],
+    });
+  });
   await app.register(mercurius, {
     schema,
     path,
@@ -62,16 +72,6 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
   });
   app.graphql.addHook('preExecution', async (_schema, document, context) => {
     guard(document, (context as unknown as { principal: Principal }).principal);
-  });
-  app.setErrorHandler((error, _request, reply) => {
-    // Before anything is executed: the principal was refused, or the request is not GraphQL.
-    const refusal = error instanceof Refusal ? error : undefined;
-    const status =
-      refusal?.code === 'BAD_CREDENTIAL' ? 401 : ((error as { statusCode?: number }).statusCode ?? 500);
-    reply.code(status).send({
-      data: null,
-      errors: [formatted(new GraphQLError((error as Error).message, { originalError: error as Error }))],
-    });
   });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {

@@ -25,7 +25,7 @@ export async function channelsPage(
   within: readonly string[] | undefined,
   page: PageArguments,
 ): Promise<Page<Channel>> {
-  const request = pageRequest(page);
+  const request = pageRequest('channel', page);
   const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
   const rows = await sql<Channel[]>`
     -- channelsPage

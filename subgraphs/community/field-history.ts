@@ -98,7 +98,7 @@ export async function changesPage(
   filter: FieldChangeFilter,
   page: PageArguments,
 ): Promise<Page<FieldChange>> {
-  const request = pageRequest(page);
+  const request = pageRequest('field-history', page);
   const { beyond, order } = keyset(sql, request, listOrder);
   const rows = await sql<FieldChange[]>`
     -- changesPage
@@ -175,7 +175,7 @@ async function changesBy(
   filter: FieldChangeFilter,
   page: PageArguments,
 ): Promise<Page<FieldChange>[]> {
-  const request = pageRequest(page);
+  const request = pageRequest('field-history', page);
   const { beyond, order } = keyset(sql, request, listOrder);
   const rows = await sql<(FieldChange & { owner: string })[]>`
     -- changesBy

@@ -14,6 +14,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import type { Context } from '../context.ts';
+import { Refusal } from '../errors.ts';
 import { type Feature, Key, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
@@ -174,6 +175,9 @@ class FieldResolvers {
     @Arg('id', () => ID, { nullable: true, description: '`fld_…`.' }) id?: string,
     @Arg('key', () => String, { nullable: true, description: 'The name in code.' }) key?: string,
   ): Promise<object | null> {
+    if ((id == null) === (key == null)) {
+      throw new Refusal('BAD_ARGUMENT', 'Name a field by its `id` or by its `key`: one of the two.');
+    }
     if (id != null) return fieldById(context).load(id);
     return fieldByKey(context.sql, communityOf(context.principal), key ?? '');
   }

@@ -35,7 +35,7 @@ export interface FieldValue {
 
 /** A page of fields, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
 export async function fieldsPage(sql: Sql, communityId: string, page: PageArguments): Promise<Page<Field>> {
-  const request = pageRequest(page);
+  const request = pageRequest('field', page);
   const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
   const rows = await sql<Field[]>`
     -- fieldsPage
@@ -85,7 +85,7 @@ export async function valuesByUser(
   keys: readonly string[] | null,
   page: PageArguments,
 ): Promise<Page<FieldValue>[]> {
-  const request = pageRequest(page);
+  const request = pageRequest('field-value', page);
   const { beyond, order } = keyset(sql, request, { at: 'f.created_at', id: 'f.id', newestFirst: false });
   const rows = await sql<(FieldValue & { fieldCreatedAt: Date })[]>`
     -- valuesByUser

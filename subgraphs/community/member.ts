@@ -15,7 +15,7 @@ export interface Member {
  * @source table member; index (community_id, joined_at, user_id).   @cost one query, O(page) rows.
  */
 export async function membersPage(sql: Sql, communityId: string, page: PageArguments): Promise<Page<Member>> {
-  const request = pageRequest(page);
+  const request = pageRequest('member', page);
   const { beyond, order } = keyset(sql, request, { at: 'joined_at', id: 'user_id', newestFirst: false });
   const rows = await sql<Member[]>`
     -- membersPage

@@ -93,7 +93,7 @@ export async function awardBadge(
 
 /** A page of badges, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
 export async function badgesPage(sql: Sql, communityId: string, page: PageArguments): Promise<Page<Badge>> {
-  const request = pageRequest(page);
+  const request = pageRequest('badge', page);
   const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
   const rows = await sql<Badge[]>`
     -- badgesPage
@@ -132,7 +132,7 @@ export async function awardsByUser(
   userIds: readonly string[],
   page: PageArguments,
 ): Promise<Page<BadgeAward>[]> {
-  const request = pageRequest(page);
+  const request = pageRequest('badge-award', page);
   const { beyond, order } = keyset(sql, request, { at: 'a.awarded_at', id: 'a.id', newestFirst: true });
   const rows = await sql<BadgeAward[]>`
     -- awardsByUser

@@ -90,7 +90,7 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   }
 }
 
-/** What everybody did, oldest first: a sign-up, then something every day. */
+/** What everybody did, oldest first: something every day. The rule `signup` is left for whoever tries it. */
 function earned(now: Date): NewEvent[] {
   const random = demoRandom(3);
   const event = (
@@ -107,7 +107,7 @@ function earned(now: Date): NewEvent[] {
     occurredAt: demoMoment(now, daysAgo, minute),
     reference,
   });
-  const events = demoPeople.map(({ id }, n) => event(id, 'signup', demoDays, n, `demo-signup-${n}`));
+  const events: NewEvent[] = [];
   for (let daysAgo = demoDays - 1; daysAgo >= 0; daysAgo--) {
     demoPeople.forEach(({ id }, n) => {
       events.push(event(id, 'visit', daysAgo, 300 + random(400), `demo-visit-${n}-${daysAgo}`));

@@ -59,7 +59,7 @@ export async function entriesByUser(
   { units, eventTypes, reference, sign }: LedgerFilter,
   page: PageArguments,
 ): Promise<Page<LedgerEntry>[]> {
-  const request = pageRequest(page);
+  const request = pageRequest('ledger', page);
   const { beyond, order } = keyset(sql, request, { at: 'l.occurred_at', id: 'l.id', newestFirst: true });
   const rows = await sql<LedgerEntry[]>`
     -- entriesByUser

@@ -1,6 +1,6 @@
 import { type Sql, transaction } from '../db.ts';
 import { demoCommunity, demoMoment, demoPeople } from '../demo.ts';
-import { issueKey, revokeKeysNamed } from './api-key.ts';
+import { authenticate, issueKey, revokeKeysNamed } from './api-key.ts';
 import { addUsers } from './user.ts';
 
 export interface DemoKeys {
@@ -46,4 +46,11 @@ export async function issueDemoKeys(sql: Sql): Promise<DemoKeys> {
       }),
     };
   });
+}
+
+/** Whether keys of the demo are known to this store, and not those of another. */
+export async function keysWork(sql: Sql, keys: DemoKeys): Promise<boolean> {
+  const secrets = [keys.systemKey, keys.integrationKey, keys.personalKey];
+  const principals = await Promise.all(secrets.map((secret) => authenticate(sql, String(secret), null)));
+  return principals.every((principal) => principal?.communityId === demoCommunity.id);
 }

@@ -82,7 +82,12 @@ export async function senderFor(sql: Sql, principal: Principal, senderId: string
     throw new Refusal('FORBIDDEN', "A person's key sends as that person: leave out `senderId`.", {}, path);
   }
   if (senderId === null) {
-    throw new Refusal('VALIDATION_FAILED', 'A key of the community names the member who sends.', {}, path);
+    throw new Refusal(
+      'VALIDATION_FAILED',
+      'A key of the community names the member it acts for: set `senderId`.',
+      {},
+      path,
+    );
   }
   const [found] = await sql<{ userId: string | null }[]>`
     -- senderFor
@@ -113,7 +118,13 @@ export async function mustBeAllowedToPost(
   if (answer === undefined || !answer.exists) {
     throw new Refusal('NOT_FOUND', `No channel has the id "${channelId}".`, {}, path);
   }
-  if (!answer.allowed) throw new Refusal('FORBIDDEN', 'You may not post in this channel.', {}, path);
+  if (!answer.allowed)
+    throw new Refusal(
+      'FORBIDDEN',
+      'This channel takes no messages from you: it is for announcements, for speech, or for others.',
+      {},
+      path,
+    );
 }
 
 /** Of these channels those that the caller may read: there, open to the person, within the key's limits. @cost one query by port. */
@@ -161,7 +172,7 @@ export async function messagesBy(
   page: PageArguments,
 ): Promise<Page<Message>[]> {
   const { column, newestFirst } = owners[owner];
-  const request = pageRequest(page);
+  const request = pageRequest(`message-${owner}`, page);
   const { beyond, order } = keyset(sql, request, { at: 'm.created_at', id: 'm.id', newestFirst });
   const rows = await sql<(Message & { owner: string })[]>`
     -- messagesBy

@@ -70,7 +70,7 @@ describe('a start that fails', () => {
     const second = laurel(['start'], { PORT: '0', LAUREL_DATA: place });
     await second.says(/^Laurel is ready/m);
     expect((await second.stop()).code).toBe(0);
-  });
+  }, 60_000);
 
   it('names a data folder that is a file', async () => {
     const file = join(folder.path, 'file');

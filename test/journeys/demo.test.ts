@@ -1,9 +1,31 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Data, data } from '../kit/client.ts';
+import { type Data, data, keyOf, query } from '../kit/client.ts';
 import { inBothForms, running } from '../kit/journey.ts';
 import type { Handle } from '../kit/processes.ts';
 
 inBothForms('the demo', (laurel) => {
+  it('answers the query of the README as the README says', async () => {
+    const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+    const [, text = ''] = /-d '\{"query":\s+(".*")\}'/.exec(readme) ?? [];
+    const [, answer = ''] = /^ {4}(\{"data":.*\})$/m.exec(readme) ?? [];
+    const { errors, data: answered } = await query(
+      laurel(),
+      JSON.parse(text),
+      {},
+      keyOf(laurel(), 'systemKey'),
+    );
+    expect(errors).toBeUndefined();
+    // Others may have earned or spoken meanwhile; who it is and what stands fast is as printed.
+    const printed = JSON.parse(answer).data.users.nodes[0];
+    const { displayName, level, badges, fields } = answered.users.nodes[0];
+    expect(Object.keys(answered.users.nodes[0])).toEqual(Object.keys(printed));
+    expect({ displayName, badges }).toEqual({ displayName: printed.displayName, badges: printed.badges });
+    expect(level.number).toBeGreaterThanOrEqual(printed.level.number);
+    expect(fields.nodes).toHaveLength(1);
+  });
+
   it('has 64 people, each with 90 days of XP and coins', async () => {
     const page = `query ($after: String) {
       users(first: 32, after: $after) {

@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { data, person, unique } from '../kit/client.ts';
+import { type Data, data, person, unique } from '../kit/client.ts';
 import { inBothForms } from '../kit/journey.ts';
 
 const trackEvent = `mutation ($input: TrackEventInput!) {
@@ -66,7 +66,12 @@ inBothForms('earning', (laurel) => {
     expect((await standing()).xp).toBe(xp + 2_000);
   });
 
-  it('gives nothing for a second signup', async () => {
+  it('gives 500 XP and 500 POINTS for signing up, and nothing for a second time', async () => {
+    const { ledger } = await track('signup');
+    expect(ledger.map(({ unit, amount }: Data) => `${amount} ${unit}`).sort()).toEqual([
+      '500 POINTS',
+      '500 XP',
+    ]);
     const { xp } = await standing();
     expect(await track('signup')).toMatchObject({ ledger: [], userErrors: [] });
     expect((await standing()).xp).toBe(xp);

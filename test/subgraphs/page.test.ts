@@ -23,7 +23,7 @@ afterAll(() => database.close());
 
 async function page(args: PageArguments, newestFirst: boolean): Promise<Page<Row>> {
   const { sql } = database;
-  const request = pageRequest(args);
+  const request = pageRequest('row', args);
   const { beyond, order } = keyset(sql, request, { at: 'at', id: 'id', newestFirst });
   const rows = await sql<
     Row[]
@@ -89,14 +89,19 @@ describe('pages: refusals', () => {
     ['a direction and the cursor of the other', { first: 1, before: 'x' }],
     ['both cursors', { after: 'x', before: 'x' }],
   ])('BAD_PAGE: %s', (_what, args) => {
-    expect(() => pageRequest(args)).toThrow(expect.objectContaining({ code: 'BAD_PAGE' }));
+    expect(() => pageRequest('row', args)).toThrow(expect.objectContaining({ code: 'BAD_PAGE' }));
   });
 
   const sealed = (text: string) => Buffer.from(text).toString('base64url');
-  it.each(['', 'nonsense', sealed('1'), sealed('x row_1'), sealed('1 row 1'), sealed(`1 ${'x'.repeat(65)}`)])(
-    'BAD_CURSOR: "%s"',
-    (after) => {
-      expect(() => pageRequest({ after })).toThrow(expect.objectContaining({ code: 'BAD_CURSOR' }));
-    },
-  );
+  it.each([
+    '',
+    'nonsense',
+    sealed('row 1'),
+    sealed('row x row_1'),
+    sealed('row 1 row 1'),
+    sealed(`row 1 ${'x'.repeat(65)}`),
+    sealed('other 1 row_1'),
+  ])('BAD_CURSOR: "%s"', (after) => {
+    expect(() => pageRequest('row', { after })).toThrow(expect.objectContaining({ code: 'BAD_CURSOR' }));
+  });
 });

@@ -145,7 +145,7 @@ describe('fields: query', () => {
     const one = 'query ($id: ID, $key: String) { field(id: $id, key: $key) { id } }';
     for (const by of [{ id: fieldIds[0] }, { key: 'number' }])
       expect(await ask(system, one, by)).toEqual({ field: { id: fieldIds[0] } });
-    for (const by of [{ id: 'fld_none' }, { key: 'none' }, {}])
+    for (const by of [{ id: 'fld_none' }, { key: 'none' }])
       expect(await ask(system, one, by)).toEqual({ field: null });
   });
 });
@@ -158,6 +158,16 @@ describe('fields: refusals', () => {
     const { system } = await newCommunity(database.resources);
     expect(await errorsOf(system, `{ ${field} { nodes { id } } }`)).toEqual([{ code, path: ['fields'] }]);
   });
+});
+
+describe('one field: refusals', () => {
+  it.each(['{ field { id } }', '{ field(id: "fld_x", key: "x") { id } }'])(
+    'BAD_ARGUMENT: %s',
+    async (text) => {
+      const { system } = await newCommunity(database.resources);
+      expect(await errorsOf(system, text)).toEqual([{ code: 'BAD_ARGUMENT', path: ['field'] }]);
+    },
+  );
 });
 
 describe('fields: cost', () => {
