@@ -64,9 +64,12 @@ program
   .action((options: { supergraph: string; port?: number; auth: 'laurel' | 'none' }) =>
     serveUntilTold(async (config, log, closing) => {
       const { createGateway } = await import('./gateway/gateway.ts');
+      const { documentsOf } = await import('./gateway/persisted.ts');
       const supergraph = await readText(options.supergraph);
+      const documents = await documentsOf(config);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
-      const build = { supergraph, auth: options.auth, config, log, ...(sign === undefined ? {} : { sign }) };
+      const { auth } = options;
+      const build = { supergraph, auth, config, documents, log, ...(sign === undefined ? {} : { sign }) };
       const gateway = orStartFailure(
         () => createGateway(build),
         `The supergraph ${options.supergraph} can't be served`,

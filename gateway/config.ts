@@ -42,6 +42,14 @@ const variables = z.object({
     .enum(['true', 'false'], 'is true or false')
     .default('false')
     .describe('Whether X-Forwarded-* of whoever connects is believed.'),
+  LAUREL_TRUSTED_DOCUMENTS: z
+    .string()
+    .optional()
+    .describe('A JSON file of documents that clients may name by their SHA-256.'),
+  LAUREL_TRUSTED_ONLY: z
+    .enum(['true', 'false'], 'is true or false')
+    .default('false')
+    .describe('Whether nothing but those documents is run.'),
 });
 
 export interface Config {
@@ -52,6 +60,9 @@ export interface Config {
   logLevel: string;
   origins: readonly string[];
   trustProxy: boolean;
+  /** The file of documents that clients may name. */
+  trustedDocuments: string | undefined;
+  trustedOnly: boolean;
 }
 
 /** The table of the README: name, default, meaning. */
@@ -87,6 +98,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       }),
     };
   }
+  if (data.LAUREL_TRUSTED_ONLY === 'true' && data.LAUREL_TRUSTED_DOCUMENTS === undefined) {
+    return { problems: ['LAUREL_TRUSTED_ONLY needs the documents: set LAUREL_TRUSTED_DOCUMENTS too.'] };
+  }
   return {
     config: {
       port: data.PORT,
@@ -98,6 +112,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
         .map((origin) => origin.trim())
         .filter((origin) => origin !== ''),
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
+      trustedDocuments: data.LAUREL_TRUSTED_DOCUMENTS,
+      trustedOnly: data.LAUREL_TRUSTED_ONLY === 'true',
     },
   };
 }

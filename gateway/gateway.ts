@@ -4,6 +4,7 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
 import { viewsOf } from './view.ts';
 
@@ -18,6 +19,8 @@ export interface GatewayOptions {
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'>;
+  /** The documents to trust, and whether to run nothing else. */
+  documents?: PersistedOptions;
   log: Logger;
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
@@ -31,7 +34,7 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { supergraph, reach, auth, sign, config, log, unready, onCall } = options;
+  const { supergraph, reach, auth, sign, config, documents, log, unready, onCall } = options;
   const engine = createEngine<Caller>({
     supergraph,
     subgraph: (name, url) => reach?.(name) ?? distant(name, url),
@@ -48,6 +51,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const server = createServer({
     engine,
     access: accessOf(engine, supergraph, auth, sign),
+    persisted: createPersisted(documents),
     log,
     origins: config.origins,
     trustProxy: config.trustProxy,

@@ -9,6 +9,7 @@ import type { Answer, Engine, FormattedError, Operation } from './engine/index.t
 import { sendPage } from './graphiql.ts';
 import { createLive, type Live, LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
+import type { Persisted } from './persisted.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
 import { createSockets, type Refused, type Running, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
@@ -18,6 +19,7 @@ import { writeEvents } from './sse.ts';
 export interface ServeOptions {
   engine: Engine<Caller>;
   access: Access;
+  persisted: Persisted;
   log: Logger;
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
@@ -43,7 +45,8 @@ const recheckMs = 2_000;
 /** How long requests that run at shutdown may take. */
 const drainMs = 10_000;
 
-export function createServer({ engine, access, log, origins, trustProxy, unready }: ServeOptions): Server {
+export function createServer(options: ServeOptions): Server {
+  const { engine, access, persisted, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -73,9 +76,13 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     ];
   };
 
-  const operationOf = (caller: Caller, { query, operationName }: GraphqlParams): Operation | Answer => {
-    const prepared = engine.prepare(caller.view, query, operationName);
-    return 'answer' in prepared ? prepared.answer : prepared;
+  const operationOf = (caller: Caller, params: GraphqlParams): Operation | Answer => {
+    const text = persisted.textOf(params);
+    if (typeof text !== 'string') return text;
+    const prepared = engine.prepare(caller.view, text, params.operationName);
+    if ('answer' in prepared) return prepared.answer;
+    persisted.remember(params);
+    return prepared;
   };
 
   /** The results of any operation: one of a query or mutation, many of a subscription. */
@@ -350,7 +357,6 @@ function wantsPage({ method, query, headers }: FastifyRequest): boolean {
     'text/event-stream',
     'text/html',
   ];
-  return (
-    method === 'GET' && !('query' in (query as object)) && accepted(headers.accept, offered) === 'text/html'
-  );
+  const asks = ['query', 'documentId', 'extensions'].some((name) => name in (query as object));
+  return method === 'GET' && !asks && accepted(headers.accept, offered) === 'text/html';
 }

@@ -13,6 +13,8 @@ describe('configuration', () => {
         logLevel: 'warn',
         origins: [],
         trustProxy: false,
+        trustedDocuments: undefined,
+        trustedOnly: false,
       },
     });
   });
@@ -47,6 +49,12 @@ describe('configuration', () => {
     });
   });
 
+  it('trusts documents only where there are some', () => {
+    expect(readConfig({ LAUREL_TRUSTED_ONLY: 'true' })).toEqual({
+      problems: ['LAUREL_TRUSTED_ONLY needs the documents: set LAUREL_TRUSTED_DOCUMENTS too.'],
+    });
+  });
+
   it('describes each variable with its default', () => {
     expect(describedVariables().map(({ name, default: value }) => [name, value])).toEqual([
       ['PORT', '4000'],
@@ -56,6 +64,8 @@ describe('configuration', () => {
       ['LAUREL_LOG', 'warn'],
       ['LAUREL_ORIGINS', ''],
       ['LAUREL_TRUST_PROXY', 'false'],
+      ['LAUREL_TRUSTED_DOCUMENTS', ''],
+      ['LAUREL_TRUSTED_ONLY', 'false'],
     ]);
   });
 });
