@@ -2,7 +2,14 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from './gateway/config.ts';
-import { type Closing, doAndExit, endpointOf, listening, serveUntilTold } from './gateway/process.ts';
+import {
+  type Closing,
+  doAndExit,
+  endpointOf,
+  listening,
+  openMetrics,
+  serveUntilTold,
+} from './gateway/process.ts';
 import { subgraphNames, subgraphUrls } from './subgraphs/names.ts';
 import { StartFailure } from './subgraphs/start-failure.ts';
 
@@ -67,9 +74,18 @@ program
       const { documentsOf } = await import('./gateway/persisted.ts');
       const supergraph = await readText(options.supergraph);
       const documents = await documentsOf(config);
+      const metrics = await openMetrics(config, closing);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
       const { auth } = options;
-      const build = { supergraph, auth, config, documents, log, ...(sign === undefined ? {} : { sign }) };
+      const build = {
+        supergraph,
+        auth,
+        config,
+        documents,
+        metrics,
+        log,
+        ...(sign === undefined ? {} : { sign }),
+      };
       const gateway = orStartFailure(
         () => createGateway(build),
         `The supergraph ${options.supergraph} can't be served`,

@@ -3,14 +3,14 @@ import { z } from 'zod';
 
 // Every variable Laurel reads from its environment, with its default and unit. Nothing else reads the environment.
 
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'is a whole number from 0 to 65535')
+  .transform(Number)
+  .refine((number) => number <= 65_535, 'is a whole number from 0 to 65535');
+
 const variables = z.object({
-  PORT: z
-    .string()
-    .regex(/^\d{1,5}$/, 'is a whole number from 0 to 65535')
-    .transform(Number)
-    .refine((port) => port <= 65_535, 'is a whole number from 0 to 65535')
-    .default(4_000)
-    .describe('The port of the gateway; 0 takes a free one.'),
+  PORT: port.default(4_000).describe('The port of the gateway; 0 takes a free one.'),
   HOST: z
     .string()
     .min(1, 'is an address to listen on')
@@ -50,6 +50,13 @@ const variables = z.object({
     .enum(['true', 'false'], 'is true or false')
     .default('false')
     .describe('Whether nothing but those documents is run.'),
+  LAUREL_METRICS: z
+    .enum(['true', 'false'], 'is true or false')
+    .default('false')
+    .describe('Whether `GET /metrics` beside the graph tells Prometheus, and whoever else gets there.'),
+  LAUREL_METRICS_PORT: port
+    .optional()
+    .describe('A port of its own for `GET /metrics`, at the same address; 0 takes a free one.'),
 });
 
 export interface Config {
@@ -63,6 +70,9 @@ export interface Config {
   /** The file of documents that clients may name. */
   trustedDocuments: string | undefined;
   trustedOnly: boolean;
+  /** Whether metrics are told at the graph's port. */
+  metrics: boolean;
+  metricsPort: number | undefined;
 }
 
 /** The table of the README: name, default, meaning. */
@@ -114,6 +124,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
       trustedDocuments: data.LAUREL_TRUSTED_DOCUMENTS,
       trustedOnly: data.LAUREL_TRUSTED_ONLY === 'true',
+      metrics: data.LAUREL_METRICS === 'true',
+      metricsPort: data.LAUREL_METRICS_PORT,
     },
   };
 }

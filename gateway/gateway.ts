@@ -4,6 +4,7 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import type { Metrics } from './metrics.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
 import { viewsOf } from './view.ts';
@@ -18,9 +19,11 @@ export interface GatewayOptions {
   auth: 'laurel' | 'none';
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
-  config: Pick<Config, 'origins' | 'trustProxy'>;
+  config: Pick<Config, 'origins' | 'trustProxy'> & Partial<Pick<Config, 'metrics'>>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
+  /** Where operations, calls and streams are counted; nowhere when undefined. */
+  metrics?: Metrics | undefined;
   log: Logger;
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
@@ -34,10 +37,13 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { supergraph, reach, auth, sign, config, documents, log, unready, onCall } = options;
+  const { supergraph, reach, auth, sign, config, documents, metrics, log, unready, onCall } = options;
   const engine = createEngine<Caller>({
     supergraph,
-    subgraph: (name, url) => reach?.(name) ?? distant(name, url),
+    subgraph(name, url) {
+      const subgraph = reach?.(name) ?? distant(name, url);
+      return metrics?.measured(name, subgraph) ?? subgraph;
+    },
     ...(onCall === undefined ? {} : { onCall }),
     onFault(error, where) {
       const id = faultId();
@@ -52,6 +58,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     engine,
     access: accessOf(engine, supergraph, auth, sign),
     persisted: createPersisted(documents),
+    metrics,
+    showMetrics: config.metrics ?? false,
     log,
     origins: config.origins,
     trustProxy: config.trustProxy,

@@ -9,6 +9,7 @@ import type { Answer, Engine, FormattedError, Operation } from './engine/index.t
 import { sendPage } from './graphiql.ts';
 import { createLive, type Live, LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
+import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
 import { createSockets, type Refused, type Running, type Sockets } from './socket.ts';
@@ -20,6 +21,9 @@ export interface ServeOptions {
   engine: Engine<Caller>;
   access: Access;
   persisted: Persisted;
+  metrics: Metrics | undefined;
+  /** Whether `GET /metrics` tells them to everybody. */
+  showMetrics: boolean;
   log: Logger;
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
@@ -46,7 +50,7 @@ const recheckMs = 2_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { engine, access, persisted, log, origins, trustProxy, unready } = options;
+  const { engine, access, persisted, metrics, showMetrics, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -55,6 +59,7 @@ export function createServer(options: ServeOptions): Server {
   });
   const live = createLive(engine, access);
   const streams = new Set<AbortController>();
+  let clientStreams = 0;
   let closing = false;
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
     origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
@@ -78,9 +83,14 @@ export function createServer(options: ServeOptions): Server {
 
   const operationOf = (caller: Caller, params: GraphqlParams): Operation | Answer => {
     const text = persisted.textOf(params);
-    if (typeof text !== 'string') return text;
-    const prepared = engine.prepare(caller.view, text, params.operationName);
-    if ('answer' in prepared) return prepared.answer;
+    const prepared =
+      typeof text === 'string'
+        ? engine.prepare(caller.view, text, params.operationName)
+        : { errors: text.errors, answer: text };
+    if ('answer' in prepared) {
+      metrics?.operation('unknown', 'refused');
+      return prepared.answer;
+    }
     persisted.remember(params);
     return prepared;
   };
@@ -100,9 +110,12 @@ export function createServer(options: ServeOptions): Server {
       controller.signal.addEventListener('abort', () => stream.abort(), { once: true });
       if (controller.signal.aborted) stream.abort();
       const items = await live.subscribe({ operation, caller, variables, after, signal: stream.signal });
+      metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
       return 'json' in items ? items : whileValid(items, credentials, stream);
     }
+    const started = performance.now();
     const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
+    metrics?.operation(operation.kind, answer, performance.now() - started);
     return answer.hasData ? once(answer) : answer;
   };
 
@@ -121,10 +134,12 @@ export function createServer(options: ServeOptions): Server {
         stream.abort();
       });
     }, recheckMs);
+    clientStreams++;
     try {
       yield* items;
       if (refusal !== undefined) throw refusal;
     } finally {
+      clientStreams--;
       clearInterval(recheck);
     }
   }
@@ -190,6 +205,7 @@ export function createServer(options: ServeOptions): Server {
           : code === 'FORBIDDEN'
             ? 403
             : 500;
+    metrics?.operation('unknown', status === 500 ? 'failed' : 'refused');
     return sendJson(reply, status, jsonType(request), { errors });
   };
 
@@ -261,8 +277,10 @@ export function createServer(options: ServeOptions): Server {
       late = true;
       controller.abort();
     }, longestAnsweringMs);
+    const started = performance.now();
     const answered = await engine.execute(operation, { caller, variables, signal: controller.signal });
     clearTimeout(deadline);
+    metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
   }
 
@@ -271,6 +289,19 @@ export function createServer(options: ServeOptions): Server {
     const problem = closing ? 'shutting down' : await unready?.();
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
+
+  metrics?.watchSockets(() => sockets.count);
+  metrics?.watch({
+    operations: engine.cache,
+    plans: engine.plans,
+    streams: () => clientStreams,
+    upstreams: () => live.groups,
+  });
+  if (metrics !== undefined && showMetrics) {
+    app.get('/metrics', async (_request, reply) =>
+      reply.header('content-type', metrics.contentType).send(await metrics.text()),
+    );
+  }
 
   app.server.on('upgrade', (request, socket, head) => {
     // Whoever writes to a socket that is gone must not take the process along.

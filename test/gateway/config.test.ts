@@ -15,6 +15,8 @@ describe('configuration', () => {
         trustProxy: false,
         trustedDocuments: undefined,
         trustedOnly: false,
+        metrics: false,
+        metricsPort: undefined,
       },
     });
   });
@@ -66,6 +68,8 @@ describe('configuration', () => {
       ['LAUREL_TRUST_PROXY', 'false'],
       ['LAUREL_TRUSTED_DOCUMENTS', ''],
       ['LAUREL_TRUSTED_ONLY', 'false'],
+      ['LAUREL_METRICS', 'false'],
+      ['LAUREL_METRICS_PORT', ''],
     ]);
   });
 });
