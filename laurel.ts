@@ -72,6 +72,7 @@ program
     serveUntilTold(async (config, log, closing) => {
       const { createGateway } = await import('./gateway/gateway.ts');
       const { documentsOf } = await import('./gateway/persisted.ts');
+      const { keepReloaded } = await import('./gateway/reload.ts');
       const supergraph = await readText(options.supergraph);
       const documents = await documentsOf(config);
       const metrics = await openMetrics(config, closing);
@@ -93,6 +94,15 @@ program
       closing.add(() => gateway.close());
       const bound = await listening(gateway, { host: config.host, port: options.port ?? config.port });
       process.stdout.write(`Laurel's gateway is ready at ${endpointOf(config.host, bound)}\n`);
+      const reload = keepReloaded({
+        file: options.supergraph,
+        text: supergraph,
+        replace: (text) => gateway.replace(text),
+        log,
+        replaced: () => process.stdout.write(`The new supergraph ${options.supergraph} is served\n`),
+      });
+      closing.add(async () => reload.stop());
+      process.on('SIGHUP', () => void reload.now());
     }),
   );
 

@@ -4,6 +4,8 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createGraph, type Graph } from './graph.ts';
+import type { Live } from './live.ts';
 import type { Metrics } from './metrics.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
@@ -32,12 +34,66 @@ export interface GatewayOptions {
 }
 
 export interface Gateway extends Server {
-  engine: Engine<Caller>;
+  readonly engine: Engine<Caller>;
+  readonly live: Live;
+  /**
+   * Serves another supergraph from now on; requests and streams under way go on with the one they began with.
+   * @throws Error for a supergraph that can't be served; the old one still is.
+   */
+  replace(supergraph: string): void;
 }
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { supergraph, reach, auth, sign, config, documents, metrics, log, unready, onCall } = options;
+  const { config, documents, metrics, log, sign, unready } = options;
+  const graphs = new Set<Graph>();
+  const open = (supergraph: string): Graph => {
+    const graph = openGraph(options, supergraph, () => {
+      graphs.delete(graph);
+      unwatch?.();
+    });
+    const { engine, live } = graph;
+    const unwatch = metrics?.watch({
+      operations: engine.cache,
+      plans: engine.plans,
+      streams: () => live.groups,
+    });
+    graphs.add(graph);
+    return graph;
+  };
+  let current = open(options.supergraph);
+  const server = createServer({
+    graph: () => current,
+    persisted: createPersisted(documents),
+    metrics,
+    showMetrics: config.metrics ?? false,
+    log,
+    origins: config.origins,
+    trustProxy: config.trustProxy,
+    unready: unready ?? (() => subgraphProblem(current.engine, sign)),
+  });
+  return {
+    listen: (address) => server.listen(address),
+    get engine() {
+      return current.engine;
+    },
+    get live() {
+      return current.live;
+    },
+    replace(supergraph) {
+      const replaced = current;
+      current = open(supergraph);
+      replaced.retire().catch((error) => log.error({ err: error }, 'a replaced engine could not be ended'));
+    },
+    async close() {
+      await server.close();
+      await Promise.all([...graphs].map((graph) => graph.dispose()));
+    },
+  };
+}
+
+function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
+  const { reach, auth, sign, log, metrics, onCall } = options;
   const engine = createEngine<Caller>({
     supergraph,
     subgraph(name, url) {
@@ -54,25 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   if (engine.subgraphs.size === 0) {
     throw new Error('it names no subgraphs (join__Graph), so it is a schema and not a supergraph');
   }
-  const server = createServer({
-    engine,
-    access: accessOf(engine, supergraph, auth, sign),
-    persisted: createPersisted(documents),
-    metrics,
-    showMetrics: config.metrics ?? false,
-    log,
-    origins: config.origins,
-    trustProxy: config.trustProxy,
-    unready: unready ?? (() => subgraphProblem(engine, sign)),
-  });
-  return {
-    ...server,
-    engine,
-    async close() {
-      await server.close();
-      await engine.dispose();
-    },
-  };
+  return createGraph(engine, accessOf(engine, supergraph, auth, sign), disposed);
 }
 
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */

@@ -10,14 +10,20 @@ export type Kind = 'query' | 'mutation' | 'subscription' | 'unknown';
 /** How an operation ended: `partial` has data and errors, `refused` no data, `failed` is a fault of ours. */
 export type Outcome = 'ok' | 'partial' | 'refused' | 'timeout' | 'aborted' | 'failed';
 
-/** What is read when somebody asks. */
+/** What is read of a supergraph that is served when somebody asks. */
 export interface Source {
   /** Operations and plans taken from the cache, and those that had to be made. */
   readonly operations: { readonly hits: number; readonly misses: number };
   readonly plans: { readonly hits: number; readonly misses: number };
-  /** Streams that are open now: of clients, and of subgraphs that they share. */
+  /** Streams of subgraphs that are open now and shared by clients. */
   streams(): number;
-  upstreams(): number;
+}
+
+/** What is read of the front. */
+export interface Front {
+  /** Subscriptions of clients that are open now. */
+  streams(): number;
+  sockets(): number;
 }
 
 export interface Metrics {
@@ -27,8 +33,7 @@ export interface Metrics {
   measured<Caller>(name: string, subgraph: Subgraph<Caller>): Subgraph<Caller>;
   /** Reads from a source until the returned function is called. */
   watch(source: Source): () => void;
-  /** Reads the number of open sockets. */
-  watchSockets(count: () => number): void;
+  watchFront(front: Front): void;
   /** All of it in Prometheus's text format. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -41,7 +46,7 @@ export function createMetrics(): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const sources = new Map<Source, Seen>();
-  let sockets = () => 0;
+  let front: Front = { streams: () => 0, sockets: () => 0 };
 
   const operations = new Counter({
     name: 'laurel_operations_total',
@@ -92,13 +97,11 @@ export function createMetrics(): Metrics {
         this.set(read());
       },
     });
-  const sum = (of: (source: Source) => number) =>
-    [...sources.keys()].reduce((total, source) => total + of(source), 0);
-  gauge('laurel_streams', 'Subscriptions of clients that are open.', () => sum((one) => one.streams()));
-  gauge('laurel_upstream_streams', 'Streams of subgraphs that clients share.', () =>
-    sum((one) => one.upstreams()),
+  gauge('laurel_streams', 'Subscriptions of clients that are open.', () => front.streams());
+  gauge('laurel_upstream_streams', 'Streams of subgraphs that are open and shared by clients.', () =>
+    [...sources.keys()].reduce((total, source) => total + source.streams(), 0),
   );
-  gauge('laurel_sockets', 'WebSockets that are open.', () => sockets());
+  gauge('laurel_sockets', 'WebSockets that are open.', () => front.sockets());
 
   // Caches count from zero with every supergraph; here they go on.
   const catchUp = () => {
@@ -166,8 +169,8 @@ export function createMetrics(): Metrics {
         sources.delete(source);
       };
     },
-    watchSockets(count) {
-      sockets = count;
+    watchFront(watched) {
+      front = watched;
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
@@ -5,9 +6,10 @@ import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
-import type { Answer, Engine, FormattedError, Operation } from './engine/index.ts';
+import type { Answer, FormattedError, Operation } from './engine/index.ts';
+import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
-import { createLive, type Live, LiveFailure } from './live.ts';
+import { LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
@@ -18,8 +20,8 @@ import { writeEvents } from './sse.ts';
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
 
 export interface ServeOptions {
-  engine: Engine<Caller>;
-  access: Access;
+  /** What new requests are served from; those under way stay with what they began with. */
+  graph(): Graph;
   persisted: Persisted;
   metrics: Metrics | undefined;
   /** Whether `GET /metrics` tells them to everybody. */
@@ -36,7 +38,6 @@ export interface Server {
   listen(address: { host: string; port: number }): Promise<{ port: number }>;
   /** Takes no new requests, ends streams with a word, lets running requests finish. */
   close(): Promise<void>;
-  readonly live: Live;
 }
 
 const path = '/graphql';
@@ -50,14 +51,13 @@ const recheckMs = 2_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { engine, access, persisted, metrics, showMetrics, log, origins, trustProxy, unready } = options;
+  const { persisted, metrics, showMetrics, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
     trustProxy,
     forceCloseConnections: 'idle',
   });
-  const live = createLive(engine, access);
   const streams = new Set<AbortController>();
   let clientStreams = 0;
   let closing = false;
@@ -81,7 +81,18 @@ export function createServer(options: ServeOptions): Server {
     ];
   };
 
-  const operationOf = (caller: Caller, params: GraphqlParams): Operation | Answer => {
+  /** Works with the graph of now, which stays while it does. */
+  const using = async <T>(work: (graph: Graph) => Promise<T>): Promise<T> => {
+    const graph = options.graph();
+    const release = graph.use();
+    try {
+      return await work(graph);
+    } finally {
+      release();
+    }
+  };
+
+  const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
     const text = persisted.textOf(params);
     const prepared =
       typeof text === 'string'
@@ -97,6 +108,7 @@ export function createServer(options: ServeOptions): Server {
 
   /** The results of any operation: one of a query or mutation, many of a subscription. */
   const resultsOf = async (
+    { engine, access, live }: Graph,
     operation: Operation,
     caller: Caller,
     { variables }: GraphqlParams,
@@ -111,7 +123,7 @@ export function createServer(options: ServeOptions): Server {
       if (controller.signal.aborted) stream.abort();
       const items = await live.subscribe({ operation, caller, variables, after, signal: stream.signal });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
-      return 'json' in items ? items : whileValid(items, credentials, stream);
+      return 'json' in items ? items : whileValid(items, access, credentials, stream);
     }
     const started = performance.now();
     const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
@@ -122,6 +134,7 @@ export function createServer(options: ServeOptions): Server {
   /** A stream ends, with the refusal, when its credential does. */
   async function* whileValid(
     items: AsyncIterable<LiveItem>,
+    access: Access,
     credentials: CredentialHeaders,
     stream: AbortController,
   ): AsyncGenerator<LiveItem, void> {
@@ -147,16 +160,29 @@ export function createServer(options: ServeOptions): Server {
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
-    authenticate: (credentials) => access.callerOf(credentials),
+    authenticate: (credentials) => using((graph) => graph.access.callerOf(credentials)),
     async run(payload, credentials, controller): Promise<Running | Refused> {
-      const params = checked({ ...payload });
-      const caller = await access.callerOf(credentials);
-      const operation = operationOf(caller, params);
-      if ('json' in operation) return operation;
-      const items = await resultsOf(operation, caller, params, credentials, controller);
-      if ('json' in items) return items;
-      const short = operation.kind !== 'subscription';
-      return { document: operation.document, operationName: operation.name, items, short };
+      const graph = options.graph();
+      const release = graph.use();
+      const refused = (answer: Answer) => {
+        release();
+        return answer;
+      };
+      controller.signal.addEventListener('abort', release, { once: true });
+      try {
+        const params = checked({ ...payload });
+        const caller = await graph.access.callerOf(credentials);
+        const operation = operationOf(graph, caller, params);
+        if ('json' in operation) return refused(operation);
+        const items = await resultsOf(graph, operation, caller, params, credentials, controller);
+        if ('json' in items) return refused(items);
+        const short = operation.kind !== 'subscription';
+        return { document: operation.document, operationName: operation.name, items, short };
+      } catch (error) {
+        release();
+        metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
+        throw error;
+      }
     },
   });
 
@@ -205,7 +231,7 @@ export function createServer(options: ServeOptions): Server {
           : code === 'FORBIDDEN'
             ? 403
             : 500;
-    metrics?.operation('unknown', status === 500 ? 'failed' : 'refused');
+    metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
     return sendJson(reply, status, jsonType(request), { errors });
   };
 
@@ -219,14 +245,14 @@ export function createServer(options: ServeOptions): Server {
       }
       try {
         if (wantsPage(request)) return await sendPage(request, reply, path);
-        return await answer(request, reply);
+        return await using((graph) => answer(graph, request, reply));
       } catch (error) {
         return sendErrors(request, reply, error);
       }
     },
   });
 
-  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  async function answer(graph: Graph, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const type = accepted(request.headers.accept, [
       'application/json',
       'application/graphql-response+json',
@@ -239,8 +265,8 @@ export function createServer(options: ServeOptions): Server {
       );
     }
     const params = paramsOf(request);
-    const caller = await access.callerOf(request.headers as CredentialHeaders);
-    const operation = operationOf(caller, params);
+    const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
+    const operation = operationOf(graph, caller, params);
     if ('json' in operation) return sendAnswer(reply, type, operation);
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
@@ -252,6 +278,7 @@ export function createServer(options: ServeOptions): Server {
       streams.add(controller);
       reply.raw.once('close', () => streams.delete(controller));
       const items = await resultsOf(
+        graph,
         operation,
         caller,
         params,
@@ -278,7 +305,7 @@ export function createServer(options: ServeOptions): Server {
       controller.abort();
     }, longestAnsweringMs);
     const started = performance.now();
-    const answered = await engine.execute(operation, { caller, variables, signal: controller.signal });
+    const answered = await graph.engine.execute(operation, { caller, variables, signal: controller.signal });
     clearTimeout(deadline);
     metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
@@ -290,19 +317,18 @@ export function createServer(options: ServeOptions): Server {
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
 
-  metrics?.watchSockets(() => sockets.count);
-  metrics?.watch({
-    operations: engine.cache,
-    plans: engine.plans,
-    streams: () => clientStreams,
-    upstreams: () => live.groups,
-  });
+  metrics?.watchFront({ streams: () => clientStreams, sockets: () => sockets.count });
   if (metrics !== undefined && showMetrics) {
     app.get('/metrics', async (_request, reply) =>
       reply.header('content-type', metrics.contentType).send(await metrics.text()),
     );
   }
 
+  const connections = new Set<Socket>();
+  app.server.on('connection', (connection: Socket) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
   app.server.on('upgrade', (request, socket, head) => {
     // Whoever writes to a socket that is gone must not take the process along.
     socket.on('error', () => socket.destroy());
@@ -312,7 +338,6 @@ export function createServer(options: ServeOptions): Server {
   });
 
   return {
-    live,
     async listen({ host, port }) {
       await app.listen({ host, port });
       return { port: (app.server.address() as { port: number }).port };
@@ -321,11 +346,17 @@ export function createServer(options: ServeOptions): Server {
       closing = true;
       for (const stream of streams) stream.abort();
       await sockets.close();
+      // One that never asked for anything, as browsers open ahead, isn't idle to Node: closing would wait for it.
+      for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
       const late = setTimeout(() => app.server.closeAllConnections(), drainMs);
       await app.close();
       clearTimeout(late);
     },
   };
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Refusal || error instanceof BadRequest;
 }
 
 const shuttingDown: FormattedError = {
