@@ -176,6 +176,29 @@ program
   );
 
 program
+  .command('check')
+  .description(
+    'list what a new schema breaks for clients of an old one; exits with 1 when it breaks something',
+  )
+  .argument('<old>', 'a supergraph, or any SDL')
+  .argument('<new>', 'the one that would replace it')
+  .action((older: string, newer: string) =>
+    doAndExit(async () => {
+      const { changesBetween, changesText, schemaOf } = await import('./gateway/check.ts');
+      const [before, after] = await Promise.all(
+        [older, newer].map(async (file) => {
+          const sdl = await readText(file);
+          return orStartFailure(() => schemaOf(sdl), `The file ${file} is no schema`);
+        }),
+      );
+      if (before === undefined || after === undefined) return;
+      const changes = await changesBetween(before, after);
+      process.stdout.write(changesText(changes));
+      if (changes.breaking.length > 0) process.exitCode = 1;
+    }),
+  );
+
+program
   .command('migrate')
   .description('bring the database to the schema of this version')
   .action(() =>
