@@ -14,6 +14,8 @@ export interface Caller {
   /** The signed principal; empty when every subgraph is in this process. */
   token: string;
   view: View;
+  /** The client's headers that subgraphs get to see. */
+  headers?: Record<string, string> | undefined;
 }
 
 /** The headers that name a caller; over WebSocket the same names stand in the payload of `connection_init`. */

@@ -9,6 +9,29 @@ const port = z
   .transform(Number)
   .refine((number) => number <= 65_535, 'is a whole number from 0 to 65535');
 
+/** Calls to subgraphs have their own. */
+const ownHeaders = new Set([
+  ...[
+    'accept',
+    'accept-encoding',
+    'connection',
+    'content-encoding',
+    'content-length',
+    'content-type',
+    'expect',
+  ],
+  ...['host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+]);
+
+/** What signs a principal must not come from a client. */
+const isOwnHeader = (name: string) => ownHeaders.has(name) || name.startsWith('x-laurel-');
+
+const listed = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
 const variables = z.object({
   PORT: port.default(4_000).describe('The port of the gateway; 0 takes a free one.'),
   HOST: z
@@ -57,6 +80,22 @@ const variables = z.object({
   LAUREL_METRICS_PORT: port
     .optional()
     .describe('A port of its own for `GET /metrics`, at the same address; 0 takes a free one.'),
+  LAUREL_FORWARD_HEADERS: z
+    .string()
+    .default('')
+    .transform((text) => listed(text).map((name) => name.toLowerCase()))
+    .refine((names) => names.every((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)), 'is a list of headers')
+    .refine((names) => !names.some(isOwnHeader), 'may not name a header of our own calls')
+    .describe('Headers of clients that subgraphs in other processes get too, separated by commas.'),
+  LAUREL_TIMEOUTS: z
+    .string()
+    .default('')
+    .transform(listed)
+    .refine((pairs) => pairs.every((pair) => /^[^=\s]+=[1-9]\d{0,6}$/.test(pair)), 'is name=milliseconds,…')
+    .transform((pairs) =>
+      Object.fromEntries(pairs.map((pair) => [pair.split('=')[0], Number(pair.split('=')[1])])),
+    )
+    .describe('How long subgraphs in other processes may take, `name=milliseconds,…`; 30000 where unsaid.'),
 });
 
 export interface Config {
@@ -73,6 +112,10 @@ export interface Config {
   /** Whether metrics are told at the graph's port. */
   metrics: boolean;
   metricsPort: number | undefined;
+  /** In lower case. */
+  forwardHeaders: readonly string[];
+  /** By subgraph, in milliseconds. */
+  timeouts: Readonly<Record<string, number>>;
 }
 
 /** The table of the README: name, default, meaning. */
@@ -81,7 +124,7 @@ export function describedVariables(): { name: string; default: string; meaning: 
     const fallback = type.safeParse(undefined).data;
     return {
       name,
-      default: fallback === undefined || fallback === '' ? '' : String(fallback),
+      default: fallback === undefined || typeof fallback === 'object' ? '' : String(fallback),
       meaning: type.description ?? '',
     };
   });
@@ -118,14 +161,14 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       dataFolder: resolve(data.LAUREL_DATA),
       databaseUrl: data.DATABASE_URL,
       logLevel: data.LAUREL_LOG,
-      origins: data.LAUREL_ORIGINS.split(',')
-        .map((origin) => origin.trim())
-        .filter((origin) => origin !== ''),
+      origins: listed(data.LAUREL_ORIGINS),
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
       trustedDocuments: data.LAUREL_TRUSTED_DOCUMENTS,
       trustedOnly: data.LAUREL_TRUSTED_ONLY === 'true',
       metrics: data.LAUREL_METRICS === 'true',
       metricsPort: data.LAUREL_METRICS_PORT,
+      forwardHeaders: data.LAUREL_FORWARD_HEADERS,
+      timeouts: data.LAUREL_TIMEOUTS,
     },
   };
 }

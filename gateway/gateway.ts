@@ -4,6 +4,7 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { forwarding } from './forward.ts';
 import { createGraph, type Graph } from './graph.ts';
 import type { Live } from './live.ts';
 import type { Metrics } from './metrics.ts';
@@ -21,7 +22,8 @@ export interface GatewayOptions {
   auth: 'laurel' | 'none';
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
-  config: Pick<Config, 'origins' | 'trustProxy'> & Partial<Pick<Config, 'metrics'>>;
+  config: Pick<Config, 'origins' | 'trustProxy'> &
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Where operations, calls and streams are counted; nowhere when undefined. */
@@ -94,10 +96,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
   const { reach, auth, sign, log, metrics, onCall } = options;
+  const { forwardHeaders = [], timeouts = {} } = options.config;
   const engine = createEngine<Caller>({
     supergraph,
     subgraph(name, url) {
-      const subgraph = reach?.(name) ?? distant(name, url);
+      const subgraph = reach?.(name) ?? distant(name, url, timeouts[name]);
       return metrics?.measured(name, subgraph) ?? subgraph;
     },
     ...(onCall === undefined ? {} : { onCall }),
@@ -110,7 +113,12 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
   if (engine.subgraphs.size === 0) {
     throw new Error('it names no subgraphs (join__Graph), so it is a schema and not a supergraph');
   }
-  return createGraph(engine, accessOf(engine, supergraph, auth, sign), disposed);
+  for (const name of Object.keys(timeouts)) {
+    if (!engine.subgraphs.has(name))
+      log.warn({ name }, 'LAUREL_TIMEOUTS names no subgraph of the supergraph');
+  }
+  const access = forwarding(accessOf(engine, supergraph, auth, sign), forwardHeaders);
+  return createGraph(engine, access, disposed);
 }
 
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
@@ -130,14 +138,20 @@ async function subgraphProblem(
   );
 }
 
-function distant(name: string, url: string | undefined): Subgraph<Caller> {
+function distant(name: string, url: string | undefined, timeoutMs: number | undefined): Subgraph<Caller> {
   if (url === undefined || url === '')
     throw new Error(`The supergraph has no URL for the subgraph "${name}".`);
   return overHttp<Caller>({
     name,
     url,
-    headersOf: ({ token }) => (token === '' ? ({} as Record<string, string>) : { [principalHeader]: token }),
-    streamExtensionsOf: ({ token }) => (token === '' ? {} : { [principalHeader]: token }),
+    headersOf: ({ token, headers }) =>
+      token === '' ? { ...headers } : { ...headers, [principalHeader]: token },
+    // The socket is shared, so they stand in each subscription.
+    streamExtensionsOf: ({ token, headers }) => ({
+      ...(headers === undefined ? {} : { headers }),
+      ...(token === '' ? {} : { [principalHeader]: token }),
+    }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
 }
 
