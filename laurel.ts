@@ -2,7 +2,14 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from './gateway/config.ts';
-import { type Closing, doAndExit, endpointOf, listening, serveUntilTold } from './gateway/process.ts';
+import {
+  type Closing,
+  doAndExit,
+  endpointOf,
+  listening,
+  openMetrics,
+  serveUntilTold,
+} from './gateway/process.ts';
 import { subgraphNames, subgraphUrls } from './subgraphs/names.ts';
 import { StartFailure } from './subgraphs/start-failure.ts';
 
@@ -64,9 +71,22 @@ program
   .action((options: { supergraph: string; port?: number; auth: 'laurel' | 'none' }) =>
     serveUntilTold(async (config, log, closing) => {
       const { createGateway } = await import('./gateway/gateway.ts');
+      const { documentsOf } = await import('./gateway/persisted.ts');
+      const { keepReloaded } = await import('./gateway/reload.ts');
       const supergraph = await readText(options.supergraph);
+      const documents = await documentsOf(config);
+      const metrics = await openMetrics(config, closing);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
-      const build = { supergraph, auth: options.auth, config, log, ...(sign === undefined ? {} : { sign }) };
+      const { auth } = options;
+      const build = {
+        supergraph,
+        auth,
+        config,
+        documents,
+        metrics,
+        log,
+        ...(sign === undefined ? {} : { sign }),
+      };
       const gateway = orStartFailure(
         () => createGateway(build),
         `The supergraph ${options.supergraph} can't be served`,
@@ -74,6 +94,15 @@ program
       closing.add(() => gateway.close());
       const bound = await listening(gateway, { host: config.host, port: options.port ?? config.port });
       process.stdout.write(`Laurel's gateway is ready at ${endpointOf(config.host, bound)}\n`);
+      const reload = keepReloaded({
+        file: options.supergraph,
+        text: supergraph,
+        replace: (text) => gateway.replace(text),
+        log,
+        replaced: () => process.stdout.write(`The new supergraph ${options.supergraph} is served\n`),
+      });
+      closing.add(async () => reload.stop());
+      process.on('SIGHUP', () => void reload.now());
     }),
   );
 
@@ -143,6 +172,29 @@ program
         const { withTables } = await import('./gateway/docs.ts');
         await writeWhole(options.readme, withTables(await readText(options.readme)));
       }
+    }),
+  );
+
+program
+  .command('check')
+  .description(
+    'list what a new schema breaks for clients of an old one; exits with 1 when it breaks something',
+  )
+  .argument('<old>', 'a supergraph, or any SDL')
+  .argument('<new>', 'the one that would replace it')
+  .action((older: string, newer: string) =>
+    doAndExit(async () => {
+      const { changesBetween, changesText, schemaOf } = await import('./gateway/check.ts');
+      const [before, after] = await Promise.all(
+        [older, newer].map(async (file) => {
+          const sdl = await readText(file);
+          return orStartFailure(() => schemaOf(sdl), `The file ${file} is no schema`);
+        }),
+      );
+      if (before === undefined || after === undefined) return;
+      const changes = await changesBetween(before, after);
+      process.stdout.write(changesText(changes));
+      if (changes.breaking.length > 0) process.exitCode = 1;
     }),
   );
 

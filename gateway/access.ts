@@ -16,6 +16,8 @@ export interface Caller {
   view: View;
   /** There may be more than the view shows. */
   seesPart: boolean;
+  /** The client's headers that subgraphs get to see. */
+  headers?: Record<string, string> | undefined;
 }
 
 /** The headers that name a caller; over WebSocket the same names stand in the payload of `connection_init`. */

@@ -3,14 +3,37 @@ import { z } from 'zod';
 
 // Every variable Laurel reads from its environment, with its default and unit. Nothing else reads the environment.
 
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'is a whole number from 0 to 65535')
+  .transform(Number)
+  .refine((number) => number <= 65_535, 'is a whole number from 0 to 65535');
+
+/** Calls to subgraphs have their own. */
+const ownHeaders = new Set([
+  ...[
+    'accept',
+    'accept-encoding',
+    'connection',
+    'content-encoding',
+    'content-length',
+    'content-type',
+    'expect',
+  ],
+  ...['host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+]);
+
+/** What signs a principal must not come from a client. */
+const isOwnHeader = (name: string) => ownHeaders.has(name) || name.startsWith('x-laurel-');
+
+const listed = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
 const variables = z.object({
-  PORT: z
-    .string()
-    .regex(/^\d{1,5}$/, 'is a whole number from 0 to 65535')
-    .transform(Number)
-    .refine((port) => port <= 65_535, 'is a whole number from 0 to 65535')
-    .default(4_000)
-    .describe('The port of the gateway; 0 takes a free one.'),
+  PORT: port.default(4_000).describe('The port of the gateway; 0 takes a free one.'),
   HOST: z
     .string()
     .min(1, 'is an address to listen on')
@@ -46,6 +69,37 @@ const variables = z.object({
     .enum(['true', 'false'], 'is true or false')
     .default('false')
     .describe('Whether X-Forwarded-* of whoever connects is believed.'),
+  LAUREL_TRUSTED_DOCUMENTS: z
+    .string()
+    .optional()
+    .describe('A JSON file of documents that clients may name by their SHA-256.'),
+  LAUREL_TRUSTED_ONLY: z
+    .enum(['true', 'false'], 'is true or false')
+    .default('false')
+    .describe('Whether nothing but those documents is run.'),
+  LAUREL_METRICS: z
+    .enum(['true', 'false'], 'is true or false')
+    .default('false')
+    .describe('Whether `GET /metrics` beside the graph tells Prometheus, and whoever else gets there.'),
+  LAUREL_METRICS_PORT: port
+    .optional()
+    .describe('A port of its own for `GET /metrics`, at the same address; 0 takes a free one.'),
+  LAUREL_FORWARD_HEADERS: z
+    .string()
+    .default('')
+    .transform((text) => listed(text).map((name) => name.toLowerCase()))
+    .refine((names) => names.every((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)), 'is a list of headers')
+    .refine((names) => !names.some(isOwnHeader), 'may not name a header of our own calls')
+    .describe('Headers of clients that subgraphs in other processes get too, separated by commas.'),
+  LAUREL_TIMEOUTS: z
+    .string()
+    .default('')
+    .transform(listed)
+    .refine((pairs) => pairs.every((pair) => /^[^=\s]+=[1-9]\d{0,6}$/.test(pair)), 'is name=milliseconds,…')
+    .transform((pairs) =>
+      Object.fromEntries(pairs.map((pair) => [pair.split('=')[0], Number(pair.split('=')[1])])),
+    )
+    .describe('How long subgraphs in other processes may take, `name=milliseconds,…`; 30000 where unsaid.'),
 });
 
 /** Scheme, host and port, as a browser sends it. */
@@ -61,6 +115,16 @@ export interface Config {
   logLevel: string;
   origins: readonly string[];
   trustProxy: boolean;
+  /** The file of documents that clients may name. */
+  trustedDocuments: string | undefined;
+  trustedOnly: boolean;
+  /** Whether metrics are told at the graph's port. */
+  metrics: boolean;
+  metricsPort: number | undefined;
+  /** In lower case. */
+  forwardHeaders: readonly string[];
+  /** By subgraph, in milliseconds. */
+  timeouts: Readonly<Record<string, number>>;
 }
 
 /** The table of the README: name, default, meaning. */
@@ -69,7 +133,7 @@ export function describedVariables(): { name: string; default: string; meaning: 
     const fallback = type.safeParse(undefined).data;
     return {
       name,
-      default: fallback === undefined || fallback === '' ? '' : String(fallback),
+      default: fallback === undefined || typeof fallback === 'object' ? '' : String(fallback),
       meaning: type.description ?? '',
     };
   });
@@ -96,6 +160,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       }),
     };
   }
+  if (data.LAUREL_TRUSTED_ONLY === 'true' && data.LAUREL_TRUSTED_DOCUMENTS === undefined) {
+    return { problems: ['LAUREL_TRUSTED_ONLY needs the documents: set LAUREL_TRUSTED_DOCUMENTS too.'] };
+  }
   return {
     config: {
       port: data.PORT,
@@ -103,10 +170,14 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       dataFolder: resolve(data.LAUREL_DATA),
       databaseUrl: data.DATABASE_URL,
       logLevel: data.LAUREL_LOG,
-      origins: data.LAUREL_ORIGINS.split(',')
-        .map((origin) => origin.trim())
-        .filter((origin) => origin !== ''),
+      origins: listed(data.LAUREL_ORIGINS),
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
+      trustedDocuments: data.LAUREL_TRUSTED_DOCUMENTS,
+      trustedOnly: data.LAUREL_TRUSTED_ONLY === 'true',
+      metrics: data.LAUREL_METRICS === 'true',
+      metricsPort: data.LAUREL_METRICS_PORT,
+      forwardHeaders: data.LAUREL_FORWARD_HEADERS,
+      timeouts: data.LAUREL_TIMEOUTS,
     },
   };
 }

@@ -4,6 +4,11 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { forwarding } from './forward.ts';
+import { createGraph, type Graph } from './graph.ts';
+import type { Live } from './live.ts';
+import type { Metrics } from './metrics.ts';
+import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
 import { viewsOf } from './view.ts';
 
@@ -17,7 +22,12 @@ export interface GatewayOptions {
   auth: 'laurel' | 'none';
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
-  config: Pick<Config, 'origins' | 'trustProxy'>;
+  config: Pick<Config, 'origins' | 'trustProxy'> &
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
+  /** The documents to trust, and whether to run nothing else. */
+  documents?: PersistedOptions;
+  /** Where operations, calls and streams are counted; nowhere when undefined. */
+  metrics?: Metrics | undefined;
   log: Logger;
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
@@ -26,15 +36,73 @@ export interface GatewayOptions {
 }
 
 export interface Gateway extends Server {
-  engine: Engine<Caller>;
+  readonly engine: Engine<Caller>;
+  readonly live: Live;
+  /**
+   * Serves another supergraph from now on; requests and streams under way go on with the one they began with.
+   * @throws Error for a supergraph that can't be served; the old one still is.
+   */
+  replace(supergraph: string): void;
 }
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { supergraph, reach, auth, sign, config, log, unready, onCall } = options;
+  const { config, documents, metrics, log, sign, unready } = options;
+  const graphs = new Set<Graph>();
+  const open = (supergraph: string): Graph => {
+    const graph = openGraph(options, supergraph, () => {
+      graphs.delete(graph);
+      unwatch?.();
+    });
+    const { engine, live } = graph;
+    const unwatch = metrics?.watch({
+      operations: engine.cache,
+      plans: engine.plans,
+      streams: () => live.groups,
+    });
+    graphs.add(graph);
+    return graph;
+  };
+  let current = open(options.supergraph);
+  const server = createServer({
+    graph: () => current,
+    persisted: createPersisted(documents),
+    metrics,
+    showMetrics: config.metrics ?? false,
+    log,
+    origins: config.origins,
+    trustProxy: config.trustProxy,
+    unready: unready ?? (() => subgraphProblem(current.engine, sign)),
+  });
+  return {
+    listen: (address) => server.listen(address),
+    get engine() {
+      return current.engine;
+    },
+    get live() {
+      return current.live;
+    },
+    replace(supergraph) {
+      const replaced = current;
+      current = open(supergraph);
+      replaced.retire().catch((error) => log.error({ err: error }, 'a replaced engine could not be ended'));
+    },
+    async close() {
+      await server.close();
+      await Promise.all([...graphs].map((graph) => graph.dispose()));
+    },
+  };
+}
+
+function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
+  const { reach, auth, sign, log, metrics, onCall } = options;
+  const { forwardHeaders = [], timeouts = {} } = options.config;
   const engine = createEngine<Caller>({
     supergraph,
-    subgraph: (name, url) => reach?.(name) ?? distant(name, url),
+    subgraph(name, url) {
+      const subgraph = reach?.(name) ?? distant(name, url, timeouts[name]);
+      return metrics?.measured(name, subgraph) ?? subgraph;
+    },
     ...(onCall === undefined ? {} : { onCall }),
     onFault(error, where) {
       const id = faultId();
@@ -45,22 +113,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   if (engine.subgraphs.size === 0) {
     throw new Error('it names no subgraphs (join__Graph), so it is a schema and not a supergraph');
   }
-  const server = createServer({
-    engine,
-    access: accessOf(engine, supergraph, auth, sign),
-    log,
-    origins: config.origins,
-    trustProxy: config.trustProxy,
-    unready: unready ?? (() => subgraphProblem(engine, sign)),
-  });
-  return {
-    ...server,
-    engine,
-    async close() {
-      await server.close();
-      await engine.dispose();
-    },
-  };
+  for (const name of Object.keys(timeouts)) {
+    if (!engine.subgraphs.has(name))
+      log.warn({ name }, 'LAUREL_TIMEOUTS names no subgraph of the supergraph');
+  }
+  const access = forwarding(accessOf(engine, supergraph, auth, sign), forwardHeaders);
+  return createGraph(engine, access, disposed);
 }
 
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
@@ -85,14 +143,20 @@ async function subgraphProblem(
   );
 }
 
-function distant(name: string, url: string | undefined): Subgraph<Caller> {
+function distant(name: string, url: string | undefined, timeoutMs: number | undefined): Subgraph<Caller> {
   if (url === undefined || url === '')
     throw new Error(`The supergraph has no URL for the subgraph "${name}".`);
   return overHttp<Caller>({
     name,
     url,
-    headersOf: ({ token }) => (token === '' ? ({} as Record<string, string>) : { [principalHeader]: token }),
-    streamExtensionsOf: ({ token }) => (token === '' ? {} : { [principalHeader]: token }),
+    headersOf: ({ token, headers }) =>
+      token === '' ? { ...headers } : { ...headers, [principalHeader]: token },
+    // The socket is shared, so they stand in each subscription.
+    streamExtensionsOf: ({ token, headers }) => ({
+      ...(headers === undefined ? {} : { headers }),
+      ...(token === '' ? {} : { [principalHeader]: token }),
+    }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
 }
 

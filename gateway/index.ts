@@ -15,8 +15,9 @@ import type { Caller } from './access.ts';
 import { compose } from './compose.ts';
 import type { Config } from './config.ts';
 import { inProcess, type Result, type Subgraph } from './engine/index.ts';
-import { createGateway, type Gateway } from './gateway.ts';
-import { type Closing, endpointOf, listening, mustBeFree } from './process.ts';
+import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { documentsOf } from './persisted.ts';
+import { type Closing, endpointOf, listening, mustBeFree, openMetrics } from './process.ts';
 import { welcome } from './welcome.ts';
 
 // One process that serves everything: the database, four subgraphs whose calls are function calls, and the gateway.
@@ -24,6 +25,8 @@ import { welcome } from './welcome.ts';
 /** `laurel start`. */
 export async function start(config: Config, log: Logger, closing: Closing): Promise<void> {
   await mustBeFree(config);
+  const documents = await documentsOf(config);
+  const metrics = await openMetrics(config, closing);
   const embedded = config.databaseUrl === undefined;
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, closing));
   const sql = await reach(databaseUrl);
@@ -45,7 +48,7 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
   closing.add(async () => stopPruning());
 
   const demo = embedded ? await demoFor(resources, config.dataFolder) : undefined;
-  const gateway = oneProcessGateway(resources, config, log);
+  const gateway = oneProcessGateway(resources, config, log, undefined, { documents, metrics });
   closing.add(() => gateway.close());
   const port = await listening(gateway, config);
   const endpoint = endpointOf(config.host, port);
@@ -56,9 +59,10 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
 /** The gateway over the four subgraphs in this process. */
 export function oneProcessGateway(
   resources: Resources,
-  config: Pick<Config, 'origins' | 'trustProxy'>,
+  config: GatewayOptions['config'],
   log: Logger,
   onCall?: (subgraph: string, text: string) => void,
+  more: Pick<GatewayOptions, 'documents' | 'metrics'> = {},
 ): Gateway {
   const supergraph = compose(
     subgraphs.map(({ name, sdl }) => ({ name, sdl, url: subgraphUrls[name] ?? '' })),
@@ -85,6 +89,7 @@ export function oneProcessGateway(
     log,
     unready: () => databaseProblem(resources),
     ...(onCall === undefined ? {} : { onCall }),
+    ...more,
   });
 }
 

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { StartFailure } from '../subgraphs/start-failure.ts';
 import { type Config, readConfig } from './config.ts';
+import type { Metrics } from './metrics.ts';
 
 // What every long-running command has in common: its configuration, its log, how it fails to start and how it ends.
 
@@ -89,11 +90,12 @@ export async function doAndExit(
 export async function listening(
   server: { listen(address: Address): Promise<{ port: number }> },
   address: Address,
+  variable = 'PORT',
 ): Promise<number> {
   try {
     return (await server.listen(address)).port;
   } catch (error) {
-    throw cannotListen(error, address);
+    throw cannotListen(error, address, variable);
   }
 }
 
@@ -117,14 +119,34 @@ interface Address {
   port: number;
 }
 
-function cannotListen(error: unknown, address: Address): StartFailure {
+function cannotListen(error: unknown, address: Address, variable = 'PORT'): StartFailure {
   const { code, message } = error as { code?: string; message: string };
   const where = `${address.host}:${address.port}`;
   if (code === 'EADDRINUSE')
-    return new StartFailure(`Something listens on ${where} already. Set PORT to a free port.`);
+    return new StartFailure(`Something listens on ${where} already. Set ${variable} to a free port.`);
   if (code === 'EACCES')
-    return new StartFailure(`This user may not listen on ${where}. Set PORT to 1024 or more.`);
-  return new StartFailure(`Listening on ${where} failed: ${message}. HOST and PORT say where.`);
+    return new StartFailure(`This user may not listen on ${where}. Set ${variable} to 1024 or more.`);
+  return new StartFailure(`Listening on ${where} failed: ${message}. HOST and ${variable} say where.`);
+}
+
+/**
+ * The metrics that the configuration asks for, told at a port of their own if it asks for that; loaded only then.
+ * @throws StartFailure
+ */
+export async function openMetrics(
+  { host, metrics: shown, metricsPort }: Config,
+  closing: Closing,
+): Promise<Metrics | undefined> {
+  if (!shown && metricsPort === undefined) return undefined;
+  const { createMetrics, createMetricsServer } = await import('./metrics.ts');
+  const metrics = createMetrics();
+  if (metricsPort !== undefined) {
+    const server = createMetricsServer(metrics);
+    const port = await listening(server, { host, port: metricsPort }, 'LAUREL_METRICS_PORT');
+    closing.add(() => server.close());
+    process.stdout.write(`Metrics are at ${endpointOf(host, port).replace(/graphql$/, 'metrics')}\n`);
+  }
+  return metrics;
 }
 
 /** Where clients on this machine reach a server that listens there. */

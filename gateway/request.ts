@@ -5,9 +5,12 @@ import type { Values } from './engine/index.ts';
 // https://graphql.github.io/graphql-over-http/draft/
 
 export interface GraphqlParams {
-  query: string;
+  /** The text; null when the operation is named by `documentId` or by its hash in `extensions`. */
+  query: string | null;
+  documentId: string | null;
   operationName: string | null;
   variables: Values | null;
+  extensions: Values | null;
 }
 
 /** A request that isn't a well-formed GraphQL request: the HTTP status and what would be right. */
@@ -71,9 +74,11 @@ export function paramsOf({ method, query, body, headers }: FastifyRequest): Grap
   return checked(body as Record<string, unknown>);
 }
 
-function fromUrl({ query, operationName, variables, extensions }: Record<string, unknown>): GraphqlParams {
+function fromUrl(url: Record<string, unknown>): GraphqlParams {
+  const { query, documentId, operationName, variables, extensions } = url;
   return checked({
     query,
+    documentId,
     operationName: operationName === '' ? null : operationName,
     variables: parsed(variables, 'variables'),
     extensions: parsed(extensions, 'extensions'),
@@ -82,14 +87,22 @@ function fromUrl({ query, operationName, variables, extensions }: Record<string,
 
 /** Checks parameters, wherever they came from. @throws BadRequest */
 export function checked(params: Record<string, unknown>): GraphqlParams {
-  const { query, operationName = null, variables = null, extensions = null } = params;
-  if (typeof query !== 'string') throw new BadRequest(400, '`query` is a string and required.');
+  const { operationName = null, variables = null, extensions = null, documentId = null } = params;
+  if (documentId !== null && typeof documentId !== 'string') {
+    throw new BadRequest(400, '`documentId` is a string or null.');
+  }
   if (operationName !== null && typeof operationName !== 'string') {
     throw new BadRequest(400, '`operationName` is a string or null.');
   }
   if (!isMap(variables)) throw new BadRequest(400, '`variables` is an object or null.');
   if (!isMap(extensions)) throw new BadRequest(400, '`extensions` is an object or null.');
-  return { query, operationName, variables };
+  const named = documentId !== null || isMap(extensions?.persistedQuery ?? undefined);
+  // Over WebSocket there has to be a text, if an empty one, beside a name.
+  const query = named && (params.query === '' || params.query === undefined) ? null : params.query;
+  if (typeof query !== 'string' && !(named && query === null)) {
+    throw new BadRequest(400, '`query` is a string and required.');
+  }
+  return { query, documentId, operationName, variables, extensions };
 }
 
 function isMap(value: unknown): value is Values | null {

@@ -6,10 +6,13 @@ import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
-import type { Answer, Engine, FormattedError, Operation } from './engine/index.ts';
+import type { Answer, FormattedError, Operation } from './engine/index.ts';
+import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
-import { createLive, type Live, LiveFailure } from './live.ts';
+import { LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
+import type { Metrics } from './metrics.ts';
+import type { Persisted } from './persisted.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
@@ -17,8 +20,12 @@ import { writeEvents } from './sse.ts';
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
 
 export interface ServeOptions {
-  engine: Engine<Caller>;
-  access: Access;
+  /** What new requests are served from; those under way stay with what they began with. */
+  graph(): Graph;
+  persisted: Persisted;
+  metrics: Metrics | undefined;
+  /** Whether `GET /metrics` tells them to everybody. */
+  showMetrics: boolean;
   log: Logger;
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
@@ -31,7 +38,6 @@ export interface Server {
   listen(address: { host: string; port: number }): Promise<{ port: number }>;
   /** Takes no new requests, ends streams with a word, lets running requests finish. */
   close(): Promise<void>;
-  readonly live: Live;
 }
 
 const path = '/graphql';
@@ -44,15 +50,16 @@ const recheckMs = 2_000;
 /** How long requests that run at shutdown may take. */
 const drainMs = 10_000;
 
-export function createServer({ engine, access, log, origins, trustProxy, unready }: ServeOptions): Server {
+export function createServer(options: ServeOptions): Server {
+  const { persisted, metrics, showMetrics, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
     trustProxy,
     forceCloseConnections: 'idle',
   });
-  const live = createLive(engine, access);
   const streams = new Set<AbortController>();
+  let clientStreams = 0;
   let closing = false;
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
     origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
@@ -74,14 +81,34 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     ];
   };
 
-  const operationOf = (caller: Caller, { query, operationName }: GraphqlParams): Operation | Answer => {
-    const prepared = engine.prepare(caller.view, query, operationName);
-    if (!('answer' in prepared)) return prepared;
-    return caller.seesPart && caller.principal.kind === 'anonymous' ? withHint(prepared) : prepared.answer;
+  /** Works with the graph of now, which stays while it does. */
+  const using = async <T>(work: (graph: Graph) => Promise<T>): Promise<T> => {
+    const graph = options.graph();
+    const release = graph.use();
+    try {
+      return await work(graph);
+    } finally {
+      release();
+    }
+  };
+
+  const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
+    const text = persisted.textOf(params);
+    const prepared =
+      typeof text === 'string'
+        ? engine.prepare(caller.view, text, params.operationName)
+        : { errors: text.errors, answer: text };
+    if ('answer' in prepared) {
+      metrics?.operation('unknown', 'refused');
+      return caller.seesPart && caller.principal.kind === 'anonymous' ? withHint(prepared) : prepared.answer;
+    }
+    persisted.remember(params);
+    return prepared;
   };
 
   /** The results of any operation: one of a query or mutation, many of a subscription. */
   const resultsOf = async (
+    { engine, access, live }: Graph,
     operation: Operation,
     caller: Caller,
     { variables }: GraphqlParams,
@@ -95,15 +122,19 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       controller.signal.addEventListener('abort', () => stream.abort(), { once: true });
       if (controller.signal.aborted) stream.abort();
       const items = await live.subscribe({ operation, caller, variables, after, signal: stream.signal });
-      return 'json' in items ? items : whileValid(items, credentials, stream);
+      metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
+      return 'json' in items ? items : whileValid(items, access, credentials, stream);
     }
+    const started = performance.now();
     const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
+    metrics?.operation(operation.kind, answer, performance.now() - started);
     return answer.hasData ? once(answer) : answer;
   };
 
   /** A stream ends, with the refusal, when its credential does. */
   async function* whileValid(
     items: AsyncIterable<LiveItem>,
+    access: Access,
     credentials: CredentialHeaders,
     stream: AbortController,
   ): AsyncGenerator<LiveItem, void> {
@@ -116,10 +147,12 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
         stream.abort();
       });
     }, recheckMs);
+    clientStreams++;
     try {
       yield* items;
       if (refusal !== undefined) throw refusal;
     } finally {
+      clientStreams--;
       clearInterval(recheck);
     }
   }
@@ -127,17 +160,30 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
-    authenticate: (credentials) => access.callerOf(credentials),
+    authenticate: (credentials) => using((graph) => graph.access.callerOf(credentials)),
     async run(payload, credentials, controller): Promise<Running | Refused> {
       if (closing) return { errors: [shuttingDown] };
-      const params = checked({ ...payload });
-      const caller = await access.callerOf(credentials);
-      const operation = operationOf(caller, params);
-      if ('json' in operation) return operation;
-      const items = await resultsOf(operation, caller, params, credentials, controller);
-      if ('json' in items) return items;
-      const short = operation.kind !== 'subscription';
-      return { document: operation.document, operationName: operation.name, items, short };
+      const graph = options.graph();
+      const release = graph.use();
+      const refused = (answer: Answer) => {
+        release();
+        return answer;
+      };
+      controller.signal.addEventListener('abort', release, { once: true });
+      try {
+        const params = checked({ ...payload });
+        const caller = await graph.access.callerOf(credentials);
+        const operation = operationOf(graph, caller, params);
+        if ('json' in operation) return refused(operation);
+        const items = await resultsOf(graph, operation, caller, params, credentials, controller);
+        if ('json' in items) return refused(items);
+        const short = operation.kind !== 'subscription';
+        return { document: operation.document, operationName: operation.name, items, short };
+      } catch (error) {
+        release();
+        metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
+        throw error;
+      }
     },
   });
 
@@ -186,6 +232,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
           : code === 'FORBIDDEN'
             ? 403
             : 500;
+    metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
     return sendJson(reply, status, jsonType(request), { errors });
   };
 
@@ -199,7 +246,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       }
       try {
         if (wantsPage(request)) return await sendPage(request, reply, path);
-        return await answer(request, reply);
+        return await using((graph) => answer(graph, request, reply));
       } catch (error) {
         return sendErrors(request, reply, error);
       }
@@ -214,7 +261,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
   });
   app.get('/', (_request, reply) => reply.redirect(path));
 
-  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  async function answer(graph: Graph, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const type = accepted(request.headers.accept, [
       'application/json',
       'application/graphql-response+json',
@@ -227,8 +274,8 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       );
     }
     const params = paramsOf(request);
-    const caller = await access.callerOf(request.headers as CredentialHeaders);
-    const operation = operationOf(caller, params);
+    const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
+    const operation = operationOf(graph, caller, params);
     if ('json' in operation) return sendAnswer(reply, type, operation);
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
@@ -240,6 +287,7 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       streams.add(controller);
       reply.raw.once('close', () => streams.delete(controller));
       const items = await resultsOf(
+        graph,
         operation,
         caller,
         params,
@@ -265,8 +313,10 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       late = true;
       controller.abort();
     }, longestAnsweringMs);
-    const answered = await engine.execute(operation, { caller, variables, signal: controller.signal });
+    const started = performance.now();
+    const answered = await graph.engine.execute(operation, { caller, variables, signal: controller.signal });
     clearTimeout(deadline);
+    metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
   }
 
@@ -275,6 +325,13 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
     const problem = closing ? 'shutting down' : await unready?.();
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
+
+  metrics?.watchFront({ streams: () => clientStreams, sockets: () => sockets.count });
+  if (metrics !== undefined && showMetrics) {
+    app.get('/metrics', async (_request, reply) =>
+      reply.header('content-type', metrics.contentType).send(await metrics.text()),
+    );
+  }
 
   const connections = new Set<Socket>();
   app.server.on('connection', (connection: Socket) => {
@@ -291,7 +348,6 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
   });
 
   return {
-    live,
     async listen({ host, port }) {
       await app.listen({ host, port });
       return { port: (app.server.address() as { port: number }).port };
@@ -307,6 +363,10 @@ export function createServer({ engine, access, log, origins, trustProxy, unready
       clearTimeout(late);
     },
   };
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Refusal || error instanceof BadRequest;
 }
 
 const shuttingDown: FormattedError = {
@@ -377,7 +437,6 @@ function wantsPage({ method, query, headers }: FastifyRequest): boolean {
     'text/event-stream',
     'text/html',
   ];
-  return (
-    method === 'GET' && !('query' in (query as object)) && accepted(headers.accept, offered) === 'text/html'
-  );
+  const asks = ['query', 'documentId', 'extensions'].some((name) => name in (query as object));
+  return method === 'GET' && !asks && accepted(headers.accept, offered) === 'text/html';
 }

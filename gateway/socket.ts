@@ -275,6 +275,8 @@ function credentialsOf(params: Record<string, unknown> | undefined, { request }:
   const names = ['x-api-key', 'authorization'];
   const source = names.some((name) => given[name] !== undefined) ? given : request.headers;
   return {
+    ...request.headers,
+    ...given,
     'x-api-key': source['x-api-key'],
     authorization: source.authorization,
     'x-community': given['x-community'] ?? request.headers['x-community'],

@@ -94,6 +94,8 @@ export interface Engine<Caller> {
   readonly subgraphs: ReadonlyMap<string, Subgraph<Caller>>;
   /** Operations taken from the cache, and those that had to be prepared. */
   readonly cache: { readonly hits: number; readonly misses: number };
+  /** Plans taken from the cache, and those that had to be made. */
+  readonly plans: { readonly hits: number; readonly misses: number };
   /**
    * Reads one operation of a document. Cached.
    * @returns the operation, or the errors to answer with.
@@ -176,6 +178,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     schema: supergraph.schema,
     subgraphs,
     cache: operations,
+    plans: planner,
 
     prepare: (view, text, operationName) => operations.prepare(view, text, operationName),
 

@@ -54,6 +54,8 @@ export class Planner {
   private readonly planner: QueryPlanner;
   private readonly labels: Set<string>;
   private readonly plans: LRUCache<string, Plan>;
+  hits = 0;
+  misses = 0;
 
   constructor(supergraphSdl: string, { labels, cacheSize }: PlannerOptions) {
     this.planner = new QueryPlanner(supergraphSdl);
@@ -72,7 +74,9 @@ export class Planner {
     const side = this.planner.overridePercentages.filter((threshold) => percentage >= threshold).length;
     const key = `${side} ${text}`;
     let plan = this.plans.get(key);
-    if (!plan) {
+    if (plan) this.hits += 1;
+    else {
+      this.misses += 1;
       const { node } = this.planner.plan(text, undefined, this.labels, percentage);
       plan = compile(node, types);
       this.plans.set(key, plan);

@@ -13,6 +13,12 @@ describe('configuration', () => {
         logLevel: 'warn',
         origins: [],
         trustProxy: false,
+        trustedDocuments: undefined,
+        trustedOnly: false,
+        metrics: false,
+        metricsPort: undefined,
+        forwardHeaders: [],
+        timeouts: {},
       },
     });
   });
@@ -47,6 +53,37 @@ describe('configuration', () => {
     });
   });
 
+  it('trusts documents only where there are some', () => {
+    expect(readConfig({ LAUREL_TRUSTED_ONLY: 'true' })).toEqual({
+      problems: ['LAUREL_TRUSTED_ONLY needs the documents: set LAUREL_TRUSTED_DOCUMENTS too.'],
+    });
+  });
+
+  it('reads headers to forward, but none of our own calls', () => {
+    expect(readConfig({ LAUREL_FORWARD_HEADERS: 'X-Tenant, traceparent' })).toMatchObject({
+      config: { forwardHeaders: ['x-tenant', 'traceparent'] },
+    });
+    for (const [value, problem] of [
+      ['a b', 'is a list of headers'],
+      ['Host', 'may not name a header of our own calls'],
+      ['x-laurel-principal', 'may not name a header of our own calls'],
+    ]) {
+      expect(readConfig({ LAUREL_FORWARD_HEADERS: value })).toEqual({
+        problems: [`LAUREL_FORWARD_HEADERS ${problem}, got "${value}".`],
+      });
+    }
+  });
+
+  it('reads timeouts', () => {
+    expect(readConfig({ LAUREL_TIMEOUTS: 'users=500, games=2000' })).toMatchObject({
+      config: { timeouts: { users: 500, games: 2_000 } },
+    });
+    for (const value of ['users', 'users=0', 'users=fast', '=500'])
+      expect(readConfig({ LAUREL_TIMEOUTS: value })).toEqual({
+        problems: [`LAUREL_TIMEOUTS is name=milliseconds,…, got "${value}".`],
+      });
+  });
+
   it('describes each variable with its default', () => {
     expect(describedVariables().map(({ name, default: value }) => [name, value])).toEqual([
       ['PORT', '4000'],
@@ -56,6 +93,12 @@ describe('configuration', () => {
       ['LAUREL_LOG', 'warn'],
       ['LAUREL_ORIGINS', ''],
       ['LAUREL_TRUST_PROXY', 'false'],
+      ['LAUREL_TRUSTED_DOCUMENTS', ''],
+      ['LAUREL_TRUSTED_ONLY', 'false'],
+      ['LAUREL_METRICS', 'false'],
+      ['LAUREL_METRICS_PORT', ''],
+      ['LAUREL_FORWARD_HEADERS', ''],
+      ['LAUREL_TIMEOUTS', ''],
     ]);
   });
 });
