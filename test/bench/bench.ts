@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ interface Gateway {
   name: string;
   file: URL;
   args: string[];
+  flags?: string[];
 }
 
 const options = new Command('bench')
@@ -78,6 +79,8 @@ try {
       name,
       file: new URL(`peers/${file}`, here),
       args: [supergraphFile],
+      // The Hive runtime warns of its own listeners.
+      flags: ['--no-warnings'],
     });
     await compare(
       [
@@ -95,7 +98,8 @@ try {
 }
 
 function installPeers(): void {
-  if (existsSync(new URL('node_modules/.package-lock.json', here))) return;
+  const when = (file: string) => statSync(new URL(file, here), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (when('node_modules/.package-lock.json') > when('package-lock.json')) return;
   process.stderr.write('Installing the peers, once …\n');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   execFileSync(npm, ['ci', '--prefix', fileURLToPath(here), '--no-audit', '--no-fund'], {
@@ -106,7 +110,7 @@ function installPeers(): void {
 async function compare(gateways: readonly Gateway[], load: Part): Promise<void> {
   const running: (Gateway & { part: Part; url: string })[] = [];
   for (const gateway of gateways) {
-    const part = await start(gateway.file, gateway.args);
+    const part = await start(gateway.file, gateway.args, gateway.flags);
     running.push({ ...gateway, part, url: part.ready as string });
   }
   const measured: Measured[] = [];
@@ -227,7 +231,8 @@ async function heading(): Promise<string> {
   ]);
   const [cpu] = cpus();
   return [
-    `${options.quick ? 'Quick run' : 'Full run'}, ${pace.rounds} alternating rounds of ${pace.roundMs} ms, medians.`,
+    `${options.quick ? 'Quick run' : 'Full run'}: medians of ${pace.rounds} alternating rounds of ${pace.roundMs} ms. CPU is the gateway's process over 10`,
+    'connections; ratios say how many requests it answers for one of the other, in the same time and with the same CPU.',
     `Node ${process.version}, ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), shared by gateway, subgraphs and load.`,
     `${versions.join(', ')}.`,
   ].join('\n');

@@ -32,7 +32,7 @@ export class Part {
 
   /** Lets it write its profile, if it has one to write. */
   async end(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (!this.child.connected) return;
     const exited = once(this.child, 'exit');
     this.child.send('end');
     await exited;
