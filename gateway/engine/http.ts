@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { SubgraphSocket } from './socket.ts';
 import { type Call, type Result, resultFrom, type Subgraph, SubgraphFailure } from './subgraph.ts';
 
@@ -24,38 +24,38 @@ export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Cal
   const pool = new Pool(origin, { connections, keepAliveTimeout: 30_000 });
   let socket: SubgraphSocket | undefined;
 
-  const post = async (call: Call<Caller>): Promise<Result> => {
-    const controller = new AbortController();
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      controller.abort();
-    }, timeoutMs);
-    const abort = () => controller.abort();
-    call.signal?.addEventListener('abort', abort, { once: true });
-    try {
-      const response = await pool.request({
-        path: pathname + search,
-        method: 'POST',
-        headers: {
-          ...headersOf?.(call.caller),
-          'content-type': 'application/json',
-          accept: 'application/graphql-response+json, application/json;q=0.9',
-        },
-        body: JSON.stringify({ query: call.text, variables: call.variables }),
-        signal: controller.signal,
+  const post = (call: Call<Caller>): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      const answer = new Answering((error, status, body) => {
+        clearTimeout(timer);
+        call.signal?.removeEventListener('abort', abort);
+        if (error) return reject(error);
+        try {
+          resolve(resultOf(name, status, body));
+        } catch (failure) {
+          reject(failure);
+        }
       });
-      return resultOf(name, response.statusCode, await response.body.text());
-    } catch (error) {
-      if (timedOut) {
-        throw new SubgraphFailure('SUBGRAPH_TIMEOUT', `Subgraph "${name}" did not answer in time.`, error);
-      }
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      call.signal?.removeEventListener('abort', abort);
-    }
-  };
+      const abort = () => answer.abort(new Error('The request was aborted.'));
+      const timer = setTimeout(() => {
+        answer.abort(new SubgraphFailure('SUBGRAPH_TIMEOUT', `Subgraph "${name}" did not answer in time.`));
+      }, timeoutMs);
+      if (call.signal?.aborted) return abort();
+      call.signal?.addEventListener('abort', abort, { once: true });
+      pool.dispatch(
+        {
+          path: pathname + search,
+          method: 'POST',
+          headers: {
+            ...headersOf?.(call.caller),
+            'content-type': 'application/json',
+            accept: 'application/graphql-response+json, application/json;q=0.9',
+          },
+          body: JSON.stringify({ query: call.text, variables: call.variables }),
+        },
+        answer,
+      );
+    });
 
   return {
     async execute(call) {
@@ -82,6 +82,60 @@ export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Cal
       await Promise.all([socket?.dispose(), pool.destroy()]);
     },
   };
+}
+
+/** Collects one response. A gateway waits for little else, so it goes without streams and abort signals of its own. */
+class Answering implements Dispatcher.DispatchHandler {
+  private readonly settle: (error: Error | undefined, status: number, body: string) => void;
+  private controller: Dispatcher.DispatchController | undefined;
+  private aborted: Error | undefined;
+  private settled = false;
+  private status = 0;
+  private chunks: Buffer[] = [];
+
+  /** @param settle  called once: with what went wrong, or with a status and a body. */
+  constructor(settle: (error: Error | undefined, status: number, body: string) => void) {
+    this.settle = settle;
+  }
+
+  /** Gives up, whether the request was sent already or waits for a connection. */
+  abort(reason: Error): void {
+    if (this.settled) return;
+    this.aborted = reason;
+    this.end(reason);
+    this.controller?.abort(reason);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.aborted) controller.abort(this.aborted);
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    this.status = status;
+    this.chunks = [];
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    const [first] = this.chunks;
+    const whole = first && this.chunks.length === 1 ? first : Buffer.concat(this.chunks);
+    const hasMark = whole[0] === 0xef && whole[1] === 0xbb && whole[2] === 0xbf;
+    this.end(undefined, whole.toString('utf8', hasMark ? 3 : 0));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.end(error);
+  }
+
+  private end(error: Error | undefined, body = ''): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.settle(error, this.status, body);
+  }
 }
 
 function resultOf(name: string, status: number, body: string): Result {

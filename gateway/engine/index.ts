@@ -137,7 +137,10 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   };
 
   const projections = new WeakMap<Variant, Projection>();
+  const alwaysReady = new WeakMap<Variant, Ready>();
   const ready = (operation: Operation, variant: Variant): Ready | Refused => {
+    const known = alwaysReady.get(variant);
+    if (known) return known;
     let plan: Plan = nothing;
     if (variant.text !== undefined) {
       try {
@@ -160,7 +163,10 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       project = projectionOf({ ...variant, schema: view.schema, root, fragments, wireNames });
       projections.set(variant, project);
     }
-    return { plan, project };
+    const made = { plan, project };
+    // With progressive overrides the next request may be on another side.
+    if (!planner.isProgressive) alwaysReady.set(variant, made);
+    return made;
   };
 
   const runOf = (operation: Operation, values: Values, { caller, signal }: EngineRequest<Caller>): Run => ({

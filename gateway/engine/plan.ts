@@ -53,6 +53,7 @@ export class Planner {
   readonly consumerSdl: string;
   private readonly planner: QueryPlanner;
   private readonly labels: Set<string>;
+  private readonly thresholds: readonly number[];
   private readonly plans: LRUCache<string, Plan>;
   hits = 0;
   misses = 0;
@@ -61,6 +62,8 @@ export class Planner {
     this.planner = new QueryPlanner(supergraphSdl);
     this.consumerSdl = this.planner.consumerSchema;
     this.labels = new Set(labels);
+    // Asking the planner itself is a call out of JavaScript, and an array made anew.
+    this.thresholds = this.planner.overridePercentages;
     this.plans = new LRUCache({ max: cacheSize });
   }
 
@@ -71,7 +74,7 @@ export class Planner {
    * @throws what the planner throws.
    */
   plan(text: string, percentage: number, types: Types): Plan {
-    const side = this.planner.overridePercentages.filter((threshold) => percentage >= threshold).length;
+    const side = this.thresholds.filter((threshold) => percentage >= threshold).length;
     const key = `${side} ${text}`;
     let plan = this.plans.get(key);
     if (plan) this.hits += 1;
@@ -86,7 +89,7 @@ export class Planner {
 
   /** Whether `plan` depends on its percentage at all. */
   get isProgressive(): boolean {
-    return this.planner.overridePercentages.length > 0;
+    return this.thresholds.length > 0;
   }
 }
 

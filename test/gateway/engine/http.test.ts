@@ -108,6 +108,48 @@ describe('a subgraph over http', () => {
     expect(data.users[0]).toEqual({ name: 'Ada', xp: null });
   });
 
+  it('that answers in pieces is read whole', async () => {
+    const answer = Buffer.from('\ufeff{"data":{"_entities":[{"tags":["Zoë 🎉"]},{"tags":[]}]}}');
+    const url = await listen((_request, response) => {
+      // Within the mark, within the ë and within the 🎉.
+      const cuts = [1, answer.indexOf('ë') + 1, answer.indexOf('🎉') + 2, answer.length];
+      const pieces = cuts.map((cut, index) => answer.subarray(cuts[index - 1] ?? 0, cut));
+      const send = () => {
+        const piece = pieces.shift();
+        if (piece === undefined) return response.end();
+        response.write(piece, () => setTimeout(send, 5));
+      };
+      send();
+    });
+    const { data } = await withGameAt(url).run('{ users { tags } }');
+    expect(data.users[0]).toEqual({ tags: ['Zoë 🎉'] });
+  });
+
+  it('that falls silent amid its answer is given up in time', async () => {
+    const url = await listen((_request, response) => response.write('{"data":'));
+    const { errors } = await withGameAt(url, 50).run('{ users { xp } }');
+    expect(errors).toMatchObject([{ path: ['users'], extensions: { code: 'SUBGRAPH_TIMEOUT' } }]);
+  });
+
+  it('that breaks off amid its answer is unavailable', async () => {
+    const url = await listen((request, response) =>
+      response.write('{"data":', () => setTimeout(() => request.socket.destroy(), 5)),
+    );
+    const { errors } = await withGameAt(url).run('{ users { xp } }');
+    expect(errors).toMatchObject([{ path: ['users'], extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
+  });
+
+  it('whose connections are all taken does not keep those waiting', async () => {
+    const url = await listen(() => {});
+    const reach = overHttp<unknown>({ name: 'game', url, timeoutMs: 50, connections: 1 });
+    closing.push(() => reach.dispose?.());
+    const { run } = federate({ identity, game: { ...game, reach } });
+    const answers = await Promise.all([run('{ users { xp } }'), run('{ users { xp } }')]);
+    for (const { errors } of answers) {
+      expect(errors).toMatchObject([{ path: ['users'], extensions: { code: 'SUBGRAPH_TIMEOUT' } }]);
+    }
+  });
+
   it('that is silent is given up in time', async () => {
     const url = await listen(() => {});
     const { errors } = await withGameAt(url, 50).run('{ users { xp } }');

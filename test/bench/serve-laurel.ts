@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { inProcess } from '../../gateway/engine/index.ts';
+import { createGateway } from '../../gateway/gateway.ts';
+import { subgraphSchema } from '../kit/federation.ts';
+import { subgraphs } from './graph.ts';
+
+// Laurel as it is served: `laurel gateway --auth none`; with the subgraphs behind their URLs, or in this process.
+
+const [supergraphFile = '', form] = process.argv.slice(2);
+const gateway = createGateway({
+  supergraph: await readFile(supergraphFile, 'utf8'),
+  auth: 'none',
+  config: { origins: [], trustProxy: false },
+  log: pino({ level: 'warn' }),
+  ...(form === 'in-process' && {
+    reach: (name: string) =>
+      inProcess({ name, schema: subgraphSchema(subgraphs[name]!), contextOf: () => ({}) }),
+  }),
+});
+const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+process.send?.({ ready: `http://127.0.0.1:${port}/graphql` });
