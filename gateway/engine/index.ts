@@ -140,7 +140,10 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   const alwaysReady = new WeakMap<Variant, Ready>();
   const ready = (operation: Operation, variant: Variant): Ready | Refused => {
     const known = alwaysReady.get(variant);
-    if (known) return known;
+    if (known) {
+      if (variant.text !== undefined) planner.hits += 1;
+      return known;
+    }
     let plan: Plan = nothing;
     if (variant.text !== undefined) {
       try {
