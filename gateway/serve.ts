@@ -1,21 +1,28 @@
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
-import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
-import { faultId } from '../subgraphs/fault.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
-import type { Answer, FormattedError, Operation } from './engine/index.ts';
+import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
-import { LiveFailure } from './live.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
+import {
+  clientError,
+  isRefusal,
+  longestAnsweringMs,
+  longestBody,
+  shuttingDown,
+  toldErrors,
+  tooLate,
+  withHint,
+} from './told.ts';
 
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
 
@@ -41,10 +48,8 @@ export interface Server {
 }
 
 const path = '/graphql';
-const longestBody = 1_048_576;
 /** How long a request may take to arrive, and to be answered. */
 const longestReadingMs = 30_000;
-const longestAnsweringMs = 30_000;
 /** How often a stream's credential is looked at again. */
 const recheckMs = 2_000;
 /** How long requests that run at shutdown may take. */
@@ -64,22 +69,7 @@ export function createServer(options: ServeOptions): Server {
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
     origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
 
-  // Anything that is neither a Refusal nor a BadRequest is a bug: the client gets an id, the log the rest.
-  const errorsOf = (error: unknown): FormattedError[] => {
-    if (error instanceof Refusal) return [{ message: error.message, extensions: error.extensions }];
-    if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: 'BAD_REQUEST' } }];
-    if (error instanceof LiveFailure) return [...error.errors];
-    if (error instanceof GraphQLError) return [error.toJSON() as FormattedError];
-    const code = (error as { code?: unknown } | undefined)?.code;
-    if (typeof code === 'string' && code.startsWith('SUBGRAPH_')) {
-      return [{ message: (error as Error).message, extensions: { code } }];
-    }
-    const id = faultId();
-    log.error({ err: error, id }, 'request failed');
-    return [
-      { message: `Something went wrong on our side; its id is ${id}.`, extensions: { code: 'INTERNAL', id } },
-    ];
-  };
+  const errorsOf = (error: unknown) => toldErrors(error, log);
 
   /** Works with the graph of now, which stays while it does. */
   const using = async <T>(work: (graph: Graph) => Promise<T>): Promise<T> => {
@@ -365,28 +355,6 @@ export function createServer(options: ServeOptions): Server {
   };
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof Refusal || error instanceof BadRequest;
-}
-
-const shuttingDown: FormattedError = {
-  message: 'Laurel is shutting down: try again, a stream with its last cursor.',
-  extensions: { code: 'SHUTTING_DOWN' },
-};
-
-const tooLate: FormattedError = {
-  message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
-  extensions: { code: 'REQUEST_TIMEOUT' },
-};
-
-/** The most likely reason why somebody without a credential asks for what isn't there. */
-function withHint({ errors }: Refused): Answer {
-  const hint =
-    'Without a credential only the public part of the graph is seen: send x-api-key or authorization.';
-  const hinted = errors.map((error) => ({ ...error, message: `${error.message} ${hint}` }));
-  return { json: JSON.stringify({ errors: hinted }), hasData: false, errors: hinted };
-}
-
 async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };
 }
@@ -420,14 +388,6 @@ function jsonType({ headers }: FastifyRequest): MediaType {
   return (
     accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json'
   );
-}
-
-function clientError(status: number, { message }: Error): { code: string; message: string } {
-  if (status === 413)
-    return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
-  if (status === 415)
-    return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
-  return { code: 'BAD_REQUEST', message };
 }
 
 function wantsPage({ method, query, headers }: FastifyRequest): boolean {

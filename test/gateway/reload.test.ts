@@ -173,7 +173,7 @@ describe('the file of the supergraph', () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   /** Follows the file; `bad` can't be served. */
-  function following(): { taken: string[]; lines: string[]; reload: Reload } {
+  async function following(): Promise<{ taken: string[]; lines: string[]; reload: Reload }> {
     const taken: string[] = [];
     const lines: string[] = [];
     const reload = keepReloaded({
@@ -188,11 +188,13 @@ describe('the file of the supergraph', () => {
       everyMs: 20,
     });
     closing.push(async () => reload.stop());
+    // The first look is over before the file is written: it could fall between its emptying and its filling.
+    await reload.now();
     return { taken, lines, reload };
   }
 
   it('is taken when it is written or renamed into place, each time', async () => {
-    const { taken, lines } = following();
+    const { taken, lines } = await following();
     await writeFile(file, 'two');
     await expect.poll(() => taken).toEqual(['two']);
     await writeFile(join(folder, 'part'), 'three');
@@ -205,7 +207,7 @@ describe('the file of the supergraph', () => {
   });
 
   it('is refused in one line when it can not be served', async () => {
-    const { taken, lines } = following();
+    const { taken, lines } = await following();
     await writeFile(file, 'bad');
     await expect.poll(() => lines).toHaveLength(1);
     expect(JSON.parse(lines[0] ?? '')).toEqual({
@@ -219,7 +221,7 @@ describe('the file of the supergraph', () => {
   });
 
   it('is read at once when that is wanted', async () => {
-    const { taken, reload } = following();
+    const { taken, reload } = await following();
     await writeFile(file, 'two');
     await reload.now();
     expect(taken).toEqual(['two']);

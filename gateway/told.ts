@@ -1,0 +1,62 @@
+import { GraphQLError } from 'graphql';
+import type { Logger } from 'pino';
+import { Refusal } from '../subgraphs/errors.ts';
+import { faultId } from '../subgraphs/fault.ts';
+import type { Answer, FormattedError } from './engine/index.ts';
+import { LiveFailure } from './live.ts';
+import { BadRequest } from './request.ts';
+
+// How the front words what it doesn't answer.
+
+/** The longest body of a request, in bytes. */
+export const longestBody = 1_048_576;
+/** How long a request may take to be answered. */
+export const longestAnsweringMs = 30_000;
+
+/** What a client is told of an error. Anything unexpected is a bug: the client gets an id, the log the rest. */
+export function toldErrors(error: unknown, log: Logger): FormattedError[] {
+  if (error instanceof Refusal) return [{ message: error.message, extensions: error.extensions }];
+  if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: 'BAD_REQUEST' } }];
+  if (error instanceof LiveFailure) return [...error.errors];
+  if (error instanceof GraphQLError) return [error.toJSON() as FormattedError];
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (typeof code === 'string' && code.startsWith('SUBGRAPH_')) {
+    return [{ message: (error as Error).message, extensions: { code } }];
+  }
+  const id = faultId();
+  log.error({ err: error, id }, 'request failed');
+  return [
+    { message: `Something went wrong on our side; its id is ${id}.`, extensions: { code: 'INTERNAL', id } },
+  ];
+}
+
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Refusal || error instanceof BadRequest;
+}
+
+export const shuttingDown: FormattedError = {
+  message: 'Laurel is shutting down: try again, a stream with its last cursor.',
+  extensions: { code: 'SHUTTING_DOWN' },
+};
+
+export const tooLate: FormattedError = {
+  message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
+  extensions: { code: 'REQUEST_TIMEOUT' },
+};
+
+/** The most likely reason why somebody without a credential asks for what isn't there. */
+export function withHint({ errors }: Pick<Answer, 'errors'>): Answer {
+  const hint =
+    'Without a credential only the public part of the graph is seen: send x-api-key or authorization.';
+  const hinted = errors.map((error) => ({ ...error, message: `${error.message} ${hint}` }));
+  return { json: JSON.stringify({ errors: hinted }), hasData: false, errors: hinted };
+}
+
+/** The words for a request that Fastify refused before it came to GraphQL. */
+export function clientError(status: number, { message }: Error): { code: string; message: string } {
+  if (status === 413)
+    return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
+  if (status === 415)
+    return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
+  return { code: 'BAD_REQUEST', message };
+}
