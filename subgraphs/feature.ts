@@ -13,6 +13,7 @@ import {
 } from 'type-graphql';
 import { ZodError, type ZodType } from 'zod';
 import type { Context, Resources } from './context.ts';
+import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
 import type { LogReader } from './log-reader.ts';
 import type { Scope } from './scopes.ts';
@@ -32,7 +33,7 @@ export interface Feature {
   /** Types that no field names directly: implementers of interfaces, entities only reached by key. */
   types?: Class[];
   /** How an entity is found by its key, for `_entities`; by the GraphQL name of its type. */
-  references?: Record<string, (reference: never, context: Context) => unknown>;
+  references?: References<Context>;
   /** What the feature does in the background. */
   readers?: (resources: Resources) => LogReader[];
 }
@@ -85,19 +86,13 @@ export function subgraph(name: string, features: readonly Feature[]): Subgraph {
     .filter((part) => part !== '')
     .join('\n\n');
 
-  const resolvers: Record<string, Record<string, unknown>> = createResolversMap(built) as never;
-  for (const { references = {} } of features) {
-    for (const [type, find] of Object.entries(references)) {
-      resolvers[type] = {
-        ...resolvers[type],
-        __resolveReference: (reference: unknown, context: Context) => find(reference as never, context),
-      };
-    }
-  }
+  const resolvers = createResolversMap(built) as never;
+  const schema = buildSubgraphSchema({ typeDefs: parse(sdl + oneOfDefinition), resolvers });
+  resolveEntities(schema, Object.assign({}, ...features.map(({ references }) => references)));
   return {
     name,
     sdl: `${sdl}\n`,
-    schema: buildSubgraphSchema({ typeDefs: parse(sdl + oneOfDefinition), resolvers: resolvers as never }),
+    schema,
     readers: (resources) => features.flatMap(({ readers }) => readers?.(resources) ?? []),
   };
 }

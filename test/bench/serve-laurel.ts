@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { inProcess } from '../../gateway/engine/index.ts';
 import { createGateway } from '../../gateway/gateway.ts';
+import { resolveEntities } from '../../subgraphs/entities.ts';
 import { subgraphSchema } from '../kit/federation.ts';
 import { subgraphs } from './graph.ts';
 
@@ -14,8 +15,15 @@ const gateway = createGateway({
   config: { origins: [], trustProxy: false },
   log: pino({ level: 'warn' }),
   ...(form === 'in-process' && {
-    reach: (name: string) =>
-      inProcess({ name, schema: subgraphSchema(subgraphs[name]!), contextOf: () => ({}) }),
+    reach: (name: string) => {
+      const { resolvers = {} } = subgraphs[name]!;
+      const schema = subgraphSchema(subgraphs[name]!);
+      const references = Object.entries(resolvers).flatMap(([type, { __resolveReference: find }]) =>
+        find ? [[type, find]] : [],
+      );
+      resolveEntities(schema, Object.fromEntries(references));
+      return inProcess({ name, schema, contextOf: () => ({}) });
+    },
   }),
 });
 const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
