@@ -8,41 +8,53 @@ export type Data = Record<string, unknown>;
 /** Type name, condition -> whether an object of that type meets the condition. */
 export type TypeTest = (typename: unknown, condition: string) => boolean;
 
+/** What a step knows of the types. */
+export interface Types {
+  readonly isOf: TypeTest;
+  readonly isAbstract: (name: unknown) => boolean;
+}
+
 export type Segment =
   | { readonly field: string; readonly types?: undefined }
   | { readonly types: readonly string[]; readonly field?: undefined }
   | 'items';
 
 export type Visitor = (entity: Data, place: Place | undefined) => void;
-export type Walk = (data: Data, visit: Visitor) => void;
 
-/** Compiles a path to a walk over all objects that stand at it. */
+/**
+ * Visits all objects that stand at a path, in order.
+ * @param located  whether the visitor wants to know the places: they cost an object for each step, and only errors need them.
+ */
+export type Walk = (data: Data, visit: Visitor, located: boolean) => void;
+
+/** Compiles a path to a walk. */
 export function walkTo(path: readonly Segment[], isOf: TypeTest): Walk {
-  const walk = (value: unknown, at: number, place: Place | undefined, visit: Visitor): void => {
-    if (typeof value !== 'object' || value === null) return;
-    if (Array.isArray(value)) {
-      const next = path[at] === 'items' ? at + 1 : at;
-      for (let index = 0; index < value.length; index += 1) {
-        walk(value[index], next, { up: place, key: index }, visit);
+  return (data, visit, located) => {
+    const walk = (value: unknown, at: number, place: Place | undefined): void => {
+      if (typeof value !== 'object' || value === null) return;
+      if (Array.isArray(value)) {
+        const next = path[at] === 'items' ? at + 1 : at;
+        for (let index = 0; index < value.length; index += 1) {
+          walk(value[index], next, located ? { up: place, key: index } : undefined);
+        }
+        return;
       }
-      return;
-    }
-    const segment = path[at];
-    if (segment === undefined) {
-      visit(value as Data, place);
-    } else if (segment === 'items') {
-      // The list is missing a level: an object where items were expected stands for itself.
-      walk(value, at + 1, place, visit);
-    } else if (segment.field !== undefined) {
-      const inner = (value as Data)[segment.field];
-      if (inner !== undefined && inner !== null)
-        walk(inner, at + 1, { up: place, key: segment.field }, visit);
-    } else {
-      const typename = (value as Data).__typename;
-      if (segment.types.some((type) => isOf(typename, type))) walk(value, at + 1, place, visit);
-    }
+      const segment = path[at];
+      if (segment === undefined) {
+        visit(value as Data, place);
+      } else if (segment === 'items') {
+        // The list is missing a level: an object where items were expected stands for itself.
+        walk(value, at + 1, place);
+      } else if (segment.field !== undefined) {
+        const { field } = segment;
+        walk((value as Data)[field], at + 1, located ? { up: place, key: field } : undefined);
+      } else {
+        const typename = (value as Data).__typename;
+        if (segment.types.some((type) => isOf(typename, type))) walk(value, at + 1, place);
+      }
+    };
+    walk(data, 0, undefined);
   };
-  return (data, visit) => walk(data, 0, undefined, visit);
 }
 
 /** The part of a path before its first list: where an error belongs that no entity can be named for. */
@@ -71,14 +83,17 @@ export interface Representation {
    *                subgraph would compute from nothing and put a second error on top of the first.
    */
   write(entity: Data, strict: boolean): Data | undefined;
-  /** A text that two of the representations share exactly if they are equal. */
-  identity(representation: Data): string;
+  /** What two of the representations share exactly if they are equal. */
+  identity(representation: Data): string | number;
 }
 
 /** Compiles a fetch's `requires`. */
-export function representation(requires: readonly Requirement[], isOf: TypeTest): Representation {
+export function representation(
+  requires: readonly Requirement[],
+  { isOf, isAbstract }: Types,
+): Representation {
   const key = onlyKeyIn(requires);
-  if (key) return singleKeyed(key.type, key.name, key.as, isOf);
+  if (key && !isAbstract(key.type)) return singleKeyed(key.type, key.name, key.as);
   return { write: writerOf(requires, isOf), identity: identityOf };
 }
 
@@ -92,25 +107,23 @@ function onlyKeyIn(requires: readonly Requirement[]): { type: string; name: stri
   return { type: only.on, name: key.name, as: key.as };
 }
 
-function singleKeyed(type: string, name: string, as: string, isOf: TypeTest): Representation {
-  // Generated, since objects with constant keys are far cheaper than those filled key by key.
+/** Entities of one concrete type and one key. Generated, since objects with constant keys are far cheaper to make. */
+function singleKeyed(type: string, name: string, as: string): Representation {
   const generate = new Function(
-    'isOf',
     'identityOf',
     `return {
   write(e) {
-    const t = e.__typename;
-    if (!isOf(t, ${JSON.stringify(type)})) return undefined;
+    if (e.__typename !== ${JSON.stringify(type)}) return undefined;
     const v = e[${JSON.stringify(name)}];
-    return v === undefined || v === null ? undefined : { __typename: t, ${JSON.stringify(as)}: v };
+    return v === undefined || v === null ? undefined : { __typename: ${JSON.stringify(type)}, ${JSON.stringify(as)}: v };
   },
   identity(r) {
     const v = r[${JSON.stringify(as)}];
-    return typeof v === 'string' ? r.__typename + ' ' + v : identityOf(r);
+    return typeof v === 'number' || (typeof v === 'string' && v[0] !== '{') ? v : identityOf(r);
   },
 };`,
   );
-  return generate(isOf, identityOf) as Representation;
+  return generate(identityOf) as Representation;
 }
 
 function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representation['write'] {

@@ -1,4 +1,4 @@
-import { type Data, type Representation, type Rewrite, rewrite, type TypeTest, type Walk } from './entity.ts';
+import { type Data, type Representation, type Rewrite, rewrite, type Types, type Walk } from './entity.ts';
 import type { FormattedError } from './error.ts';
 import { merge } from './merge.ts';
 import type { Values } from './operation.ts';
@@ -31,26 +31,36 @@ export interface Run {
   readonly wireNames: WireNames;
 }
 
+/** @returns undefined when it is done already. */
 export type Step = (run: Run) => Promise<void> | undefined;
 
 /** One step after the other, whatever fails. */
 export function sequence(steps: readonly Step[]): Step {
   if (steps.length === 1) return steps[0]!;
-  return async (run) => {
-    for (const step of steps) {
-      const pending = step(run);
-      if (pending) await pending;
+  const from = (at: number, run: Run): Promise<void> | undefined => {
+    for (let next = at; next < steps.length; next += 1) {
+      const pending = steps[next]!(run);
+      if (pending) return pending.then(() => from(next + 1, run));
     }
+    return undefined;
   };
+  return (run) => from(0, run);
 }
 
 /** All steps at once. */
 export function parallel(steps: readonly Step[]): Step {
   if (steps.length === 1) return steps[0]!;
-  return async (run) => {
-    await Promise.all(steps.map((step) => step(run)));
+  return (run) => {
+    const pending: Promise<void>[] = [];
+    for (const step of steps) {
+      const one = step(run);
+      if (one) pending.push(one);
+    }
+    return pending.length > 0 ? Promise.all(pending).then(nothing) : undefined;
   };
 }
+
+function nothing(): void {}
 
 /** One of two steps, by a boolean variable. */
 export function condition(variable: string, yes: Step | undefined, no: Step | undefined): Step {
@@ -70,27 +80,22 @@ export interface Fetch {
   readonly rootKeys: readonly string[];
 }
 
-/** What a step knows of the types. */
-export interface Types {
-  readonly isOf: TypeTest;
-  readonly isAbstract: (name: unknown) => boolean;
-}
-
 /** Fetches root fields. */
 export function fetchRoot(fetch: Fetch, types: Types): Step {
-  return async (run) => {
-    const places = () => fetch.rootKeys.map((key) => [key]);
-    const result = await callSubgraph(run, fetch, picked(run.values, fetch.variables), places);
-    if (result) mergeRoot(run, fetch, types, result);
-  };
+  const places = () => fetch.rootKeys.map((key) => [key]);
+  return (run) =>
+    callSubgraph(run, fetch, picked(run.values, fetch.variables), places, (result) =>
+      mergeRoot(run, fetch, types, result),
+    );
 }
 
 /** Puts one result of a root fetch (or one event of a stream) into the merged data. */
 export function mergeRoot(run: Run, fetch: Fetch, types: Types, result: Result): void {
-  for (const error of result.errors ?? []) {
-    const path = error.path ?? (fetch.rootKeys.length === 1 ? fetch.rootKeys : undefined);
-    record(run, fetch, error, path);
-  }
+  if (result.errors)
+    for (const error of result.errors) {
+      const path = error.path ?? (fetch.rootKeys.length === 1 ? fetch.rootKeys : undefined);
+      record(run, fetch, error, path);
+    }
   if (!result.data) return;
   for (const change of fetch.rewrites) rewrite(result.data, change, types.isOf);
   merge(run.data, result.data, types.isAbstract, false);
@@ -113,57 +118,57 @@ export function fetchEntities(fetch: Fetch, batches: readonly Batch[], types: Ty
     const collected = batches.map((batch) => collect(run, batch, types));
     // Nothing to ask for is no call.
     if (collected.every(({ representations }) => representations.length === 0)) return undefined;
-    return fetchCollected(run, fetch, collected, types);
+    const variables = picked(run.values, fetch.variables) ?? {};
+    for (const { batch, representations } of collected) variables[batch.variable] = representations;
+    const places = () => distinct(collected.flatMap(({ prefixes }) => prefixes));
+    return callSubgraph(run, fetch, variables, places, ({ data, errors }) => {
+      if (errors) placeErrors(run, fetch, collected, errors);
+      if (data) for (const one of collected) putBack(one, data, types);
+    });
   };
-}
-
-async function fetchCollected(
-  run: Run,
-  fetch: Fetch,
-  batches: readonly Collected[],
-  types: Types,
-): Promise<void> {
-  const variables = picked(run.values, fetch.variables) ?? {};
-  for (const { batch, representations } of batches) variables[batch.variable] = representations;
-  const result = await callSubgraph(run, fetch, variables, () => distinct(batches.flatMap(prefixesOf)));
-  if (!result) return;
-  for (const error of result.errors ?? []) placeError(run, fetch, batches, error);
-  if (!result.data) return;
-  for (const collected of batches) putBack(collected, result.data, types);
 }
 
 /** Representations without duplicates, and the objects that each of them stands for. */
 interface Collected {
   readonly batch: Batch;
   readonly representations: Data[];
-  readonly entities: { readonly object: Data; readonly place: Place | undefined; readonly prefix: Path }[][];
+  /** The first object of each representation. */
+  readonly objects: Data[];
+  /** Further objects of a representation, by its index. */
+  readonly others: { readonly index: number; readonly object: Data }[];
+  /** Of the paths that led to an object, the part before the first list. */
+  readonly prefixes: Path[];
 }
 
 function collect(run: Run, batch: Batch, { isOf }: Types): Collected {
-  const representations: Data[] = [];
-  const entities: Collected['entities'] = [];
-  const known = new Map<string, number>();
+  const { representation, inputRewrites } = batch;
+  const collected: Collected = { batch, representations: [], objects: [], others: [], prefixes: [] };
+  const { representations, objects, others, prefixes } = collected;
+  const known = new Map<string | number, number>();
   const strict = run.errors.length > 0;
+  const add = (object: Data) => {
+    const written = representation.write(object, strict);
+    if (!written) return;
+    for (const change of inputRewrites) rewrite(written, change, isOf);
+    const identity = representation.identity(written);
+    const index = known.get(identity);
+    if (index !== undefined) {
+      others.push({ index, object });
+      return;
+    }
+    known.set(identity, representations.length);
+    representations.push(written);
+    objects.push(object);
+  };
   for (const { walk, prefix } of batch.paths) {
-    walk(run.data, (object, place) => {
-      const representation = batch.representation.write(object, strict);
-      if (!representation) return;
-      for (const change of batch.inputRewrites) rewrite(representation, change, isOf);
-      const identity = batch.representation.identity(representation);
-      const index = known.get(identity);
-      if (index !== undefined) {
-        entities[index]!.push({ object, place, prefix });
-        return;
-      }
-      known.set(identity, representations.length);
-      representations.push(representation);
-      entities.push([{ object, place, prefix }]);
-    });
+    const before = objects.length + others.length;
+    walk(run.data, add, false);
+    if (objects.length + others.length > before) prefixes.push(prefix);
   }
-  return { batch, representations, entities };
+  return collected;
 }
 
-function putBack({ batch, entities }: Collected, data: Data, { isOf, isAbstract }: Types): void {
+function putBack({ batch, objects, others }: Collected, data: Data, { isOf, isAbstract }: Types): void {
   const results = data[batch.key];
   if (!Array.isArray(results)) return;
   for (const change of batch.outputRewrites) {
@@ -171,64 +176,92 @@ function putBack({ batch, entities }: Collected, data: Data, { isOf, isAbstract 
     const fromRoot = first?.key !== undefined && first.key in data;
     rewrite(fromRoot ? data : results, change, isOf);
   }
-  for (let index = 0; index < entities.length; index += 1) {
+  // The first place may have the result itself, the others get copies before that: no two places share an object.
+  for (const { index, object } of others) {
     const result = results[index];
-    if (typeof result !== 'object' || result === null) continue;
-    const places = entities[index]!;
-    // The last place may have the result itself, the others get copies: no two places share an object.
-    const last = places.length - 1;
-    for (let at = 0; at <= last; at += 1) merge(places[at]!.object, result, isAbstract, at < last);
+    if (typeof result === 'object' && result !== null) merge(object, result, isAbstract, true);
+  }
+  for (let index = 0; index < objects.length; index += 1) {
+    const result = results[index];
+    if (typeof result === 'object' && result !== null) merge(objects[index]!, result, isAbstract, false);
   }
 }
 
-function placeError(run: Run, fetch: Fetch, batches: readonly Collected[], error: ResultError): void {
-  const [key, index, ...rest] = error.path ?? [];
-  const batch = batches.find((candidate) => candidate.batch.key === key);
-  const places = index === undefined ? undefined : batch?.entities[Number(index)];
-  if (places) {
-    // Two paths may lead to one object.
-    for (const path of distinct(places.map(({ place }) => pathOf(place)))) {
-      record(run, fetch, error, [...path, ...rest]);
+function placeErrors(
+  run: Run,
+  fetch: Fetch,
+  batches: readonly Collected[],
+  errors: readonly ResultError[],
+): void {
+  const located = new Map<Collected, Path[][]>();
+  for (const error of errors) {
+    const [key, index, ...rest] = error.path ?? [];
+    const batch = batches.find((candidate) => candidate.batch.key === key);
+    if (batch && !located.has(batch)) located.set(batch, placesOf(run, batch));
+    const places = batch && index !== undefined ? located.get(batch)?.[Number(index)] : undefined;
+    if (places) {
+      for (const path of places) record(run, fetch, error, [...path, ...rest]);
+      continue;
     }
-    return;
+    const prefixes = (batch ? [batch] : batches).flatMap((one) => one.prefixes);
+    for (const prefix of distinct(prefixes)) record(run, fetch, error, prefix);
   }
-  for (const prefix of distinct((batch ? [batch] : batches).flatMap(prefixesOf)))
-    record(run, fetch, error, prefix);
 }
 
-function prefixesOf({ entities }: Collected): Path[] {
-  return entities.flatMap((places) => places.map(({ prefix }) => prefix));
+/** Where the objects of each representation stand. */
+function placesOf(run: Run, { batch, objects, others }: Collected): Path[][] {
+  const indices = new Map(objects.map((object, index) => [object, index]));
+  for (const { object, index } of others) indices.set(object, index);
+  const places: Path[][] = objects.map(() => []);
+  const locate = (object: Data, place: Place | undefined) => {
+    const index = indices.get(object);
+    if (index !== undefined) places[index]!.push(pathOf(place));
+  };
+  for (const { walk } of batch.paths) walk(run.data, locate, true);
+  // Two paths may lead to one object.
+  return places.map(distinct);
 }
 
 function distinct(paths: readonly Path[]): Path[] {
   return [...new Map(paths.map((path) => [path.join('\0'), path])).values()];
 }
 
-/** Calls a subgraph; a call that fails becomes one error at each place that it costs. */
-async function callSubgraph(
+/**
+ * Calls a subgraph and hands on what it answers; a call that fails becomes one error at each place that it costs.
+ * @returns undefined when the subgraph answered at once.
+ */
+function callSubgraph(
   run: Run,
   fetch: Fetch,
   variables: Values | undefined,
   places: () => Path[],
-): Promise<Result | undefined> {
+  take: (result: Result) => void,
+): Promise<void> | undefined {
   const { services, signal, caller } = run;
   if (signal?.aborted) return undefined;
-  try {
-    const { kind, text } = fetch;
-    const subgraph = services.subgraphs.get(fetch.subgraph);
-    if (!subgraph) throw new Error(`The supergraph has no subgraph "${fetch.subgraph}".`);
-    services.onCall(fetch.subgraph, text, variables);
-    return await subgraph.execute({ kind, text, variables, caller, signal });
-  } catch (error) {
-    if (signal?.aborted) return undefined;
+  const fail = (error: unknown) => {
+    if (signal?.aborted) return;
     const { message, extensions } = failureOf(services, fetch.subgraph, error);
     for (const place of places()) {
       const path = clientPath(run, fetch, place);
       run.failures.push(path);
       run.errors.push({ message, ...(path.length > 0 && { path }), extensions });
     }
+  };
+  let answered: Promise<Result> | Result;
+  try {
+    const { kind, text } = fetch;
+    const subgraph = services.subgraphs.get(fetch.subgraph);
+    if (!subgraph) throw new Error(`The supergraph has no subgraph "${fetch.subgraph}".`);
+    services.onCall(fetch.subgraph, text, variables);
+    answered = subgraph.execute({ kind, text, variables, caller, signal });
+  } catch (error) {
+    fail(error);
     return undefined;
   }
+  if ('then' in answered) return answered.then(take, fail);
+  take(answered);
+  return undefined;
 }
 
 /** What clients are told of a call that failed. */

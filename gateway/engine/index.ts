@@ -1,16 +1,7 @@
 import { executeSync, type GraphQLSchema } from 'graphql';
-import type { Data } from './entity.ts';
+import type { Data, Types } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
-import {
-  failureOf,
-  mergeRoot,
-  picked,
-  type Run,
-  type Services,
-  sequence,
-  type Types,
-  toldOf,
-} from './execute.ts';
+import { failureOf, mergeRoot, picked, type Run, type Services, sequence, toldOf } from './execute.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';

@@ -16,6 +16,7 @@ import {
   type RewriteSegment,
   representation,
   type Segment,
+  type Types,
   walkTo,
 } from './entity.ts';
 import {
@@ -27,7 +28,6 @@ import {
   parallel,
   type Step,
   sequence,
-  type Types,
 } from './execute.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of
@@ -151,7 +151,7 @@ function batchOf(
       const segments = path.map(segmentOf);
       return { walk: walkTo(segments, types.isOf), prefix: prefixOf(segments) };
     }),
-    representation: representation((node.requires ?? []).map(requirementOf), types.isOf),
+    representation: representation((node.requires ?? []).map(requirementOf), types),
     inputRewrites: (node.inputRewrites ?? []).map(rewriteOf),
     outputRewrites: (node.outputRewrites ?? []).map(rewriteOf),
   };
