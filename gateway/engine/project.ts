@@ -20,7 +20,7 @@ import {
 import { collectSubfields } from 'graphql/execution/collectFields.js';
 import type { Data } from './entity.ts';
 import type { FormattedError } from './error.ts';
-import { type Path, type Place, pathOf } from './path.ts';
+import type { Path } from './path.ts';
 import type { WireNames } from './wire.ts';
 
 // Merged data -> the response's JSON, in the client's shape and order, in one pass. Every selection set becomes a function
@@ -32,6 +32,8 @@ export class Projecting {
   readonly errors: FormattedError[];
   /** JSON of the introspection fields, by response key. */
   readonly introspection: ReadonlyMap<string, string> | undefined;
+  /** The keys down to the object or list that is being written; what stands beyond it is left over from others. */
+  readonly path: Path = [];
   private readonly failures: readonly Path[];
   private explained: Set<string> | undefined;
 
@@ -48,9 +50,10 @@ export class Projecting {
   /**
    * Notes that a non-null field has no value. It is an error unless one is known at or below its path, or a failed call
    * explains it.
+   * @param depth  how many keys lead to its object or list.
    */
-  missing(up: Place | undefined, key: string | number, coordinate: string): undefined {
-    const path = pathOf({ up, key });
+  missing(depth: number, key: string | number, coordinate: string): undefined {
+    const path = this.pathTo(depth, key);
     if (this.isExplained(path)) return undefined;
     this.add({
       message: `Cannot return null for non-nullable field ${coordinate}.`,
@@ -61,10 +64,14 @@ export class Projecting {
   }
 
   /** Notes a value that isn't one of its scalar. */
-  invalid(up: Place | undefined, key: string | number, error: unknown): undefined {
+  invalid(depth: number, key: string | number, error: unknown): undefined {
     const message = error instanceof GraphQLError ? error.message : 'The value could not be written.';
-    this.add({ message, path: pathOf({ up, key }), extensions: { code: 'INVALID_VALUE' } });
+    this.add({ message, path: this.pathTo(depth, key), extensions: { code: 'INVALID_VALUE' } });
     return undefined;
+  }
+
+  private pathTo(depth: number, key: string | number): Path {
+    return [...this.path.slice(0, depth), key];
   }
 
   private add(error: FormattedError): void {
@@ -87,12 +94,7 @@ function explain(explained: Set<string>, path: Path): void {
 }
 
 /** Writes one value as JSON; undefined stands for null, whose place its parent must decide. */
-type Writer = (
-  value: unknown,
-  projecting: Projecting,
-  up: Place | undefined,
-  key: string | number,
-) => string | undefined;
+type Writer = (value: unknown, projecting: Projecting, key: string | number) => string | undefined;
 
 /** @returns the JSON of "data". */
 export type Projection = (data: Data | null, projecting: Projecting) => string;
@@ -122,36 +124,43 @@ class Compiler {
 
   root(): (data: Data, projecting: Projecting) => string | undefined {
     const { root, fields } = this.projected;
-    const write = this.objectOf(root, fields, true);
-    return (data, projecting) => write(data, projecting, undefined, '');
+    const write = this.objectOf(root, fields, undefined);
+    return (data, projecting) => write(data, projecting, '');
   }
 
-  private writerOf(type: GraphQLOutputType, field: Field): Writer {
-    if (isNonNullType(type)) return this.writerOf(type.ofType, field);
+  /** @param depth  how many keys lead to the object or list that the value stands in. */
+  private writerOf(type: GraphQLOutputType, field: Field, depth: number): Writer {
+    if (isNonNullType(type)) return this.writerOf(type.ofType, field, depth);
     if (isListType(type)) {
-      const item = this.writerOf(type.ofType, field);
-      return listOf(item, isNonNullType(type.ofType), field.coordinate);
+      const item = this.writerOf(type.ofType, field, depth + 1);
+      return listOf(item, isNonNullType(type.ofType), field.coordinate, depth);
     }
-    if (isScalarType(type)) return scalarOf(type);
+    if (isScalarType(type)) return scalarOf(type, depth);
     if (isEnumType(type)) return enumOf(type);
-    return isAbstractType(type) ? this.abstractOf(type, field.nodes) : this.selectionOf(type, field.nodes);
+    return isAbstractType(type)
+      ? this.abstractOf(type, field.nodes, depth)
+      : this.selectionOf(type, field.nodes, depth);
   }
 
   /** An object whose `__typename` says what it is; each type is compiled when its first object comes along. */
-  private abstractOf(declared: GraphQLNamedType & GraphQLOutputType, nodes: readonly FieldNode[]): Writer {
+  private abstractOf(
+    declared: GraphQLNamedType & GraphQLOutputType,
+    nodes: readonly FieldNode[],
+    depth: number,
+  ): Writer {
     const { schema } = this.projected;
     const writers = new Map<unknown, Writer | undefined>();
     const compile = (name: unknown): Writer | undefined => {
       const type = typeof name === 'string' ? schema.getType(name) : undefined;
       if (isObjectType(type) && isAbstractType(declared) && schema.isSubType(declared, type)) {
-        return this.selectionOf(type, nodes);
+        return this.selectionOf(type, nodes, depth);
       }
       // A type that the caller's schema doesn't know is null.
       // Interface objects go by their interface's name, or none: then only what the interface declares is known.
       const unnamed = name === undefined || name === null || isInterfaceType(type);
-      return unnamed && isInterfaceType(declared) ? this.selectionOf(declared, nodes) : undefined;
+      return unnamed && isInterfaceType(declared) ? this.selectionOf(declared, nodes, depth) : undefined;
     };
-    return (value, projecting, up, key) => {
+    return (value, projecting, key) => {
       if (typeof value !== 'object' || value === null) return undefined;
       const name = (value as Data).__typename;
       let write = writers.get(name);
@@ -162,27 +171,34 @@ class Compiler {
         if (write || writers.size < 1_000) writers.set(name, write);
         if (!write) return undefined;
       }
-      return write(value, projecting, up, key);
+      return write(value, projecting, key);
     };
   }
 
-  private selectionOf(type: GraphQLObjectType | GraphQLInterfaceType, nodes: readonly FieldNode[]): Writer {
+  private selectionOf(
+    type: GraphQLObjectType | GraphQLInterfaceType,
+    nodes: readonly FieldNode[],
+    depth: number,
+  ): Writer {
     const { schema, fragments, conditions } = this.projected;
     // graphql-js asks for an object type, and treats an interface just as well.
     const fields = collectSubfields(schema, fragments, conditions, type as GraphQLObjectType, nodes);
-    return this.objectOf(type, fields, false);
+    return this.objectOf(type, fields, depth);
   }
 
   /**
    * Generates the writer of one selection set on one type. For `{ id name }` it is, in essence:
    *     if ((t = w0(o.id, …)) === undefined) return missing;
    *     s += '{"id":' + t + ',"name":' + (w1(o.name, …) ?? 'null');
+   * @param depth  as for `writerOf`; undefined for the root.
    */
   private objectOf(
     type: GraphQLObjectType | GraphQLInterfaceType,
     fields: ReadonlyMap<string, readonly FieldNode[]>,
-    isRoot: boolean,
+    depth: number | undefined,
   ): Writer {
+    const isRoot = depth === undefined;
+    const inner = isRoot ? 0 : depth + 1;
     const writers: Writer[] = [];
     const statements: string[] = [];
     let separator = '{';
@@ -198,11 +214,13 @@ class Compiler {
       } else if (definition) {
         const field = { nodes, coordinate: `${type.name}.${name}` };
         const wire = JSON.stringify(this.projected.wireNames.of(nodes[0]!));
-        const call = `w${writers.length}(o[${wire}], c, q, ${json})`;
-        writers.push(this.writerOf(definition.type, field));
+        const call = `w${writers.length}(o[${wire}], c, ${json})`;
+        writers.push(this.writerOf(definition.type, field, inner));
         if (isNonNullType(definition.type)) {
           const coordinate = JSON.stringify(field.coordinate);
-          statements.push(`if ((t = ${call}) === undefined) return c.missing(q, ${json}, ${coordinate});`);
+          statements.push(
+            `if ((t = ${call}) === undefined) return c.missing(${inner}, ${json}, ${coordinate});`,
+          );
           statements.push(`s += ${JSON.stringify(label)} + t;`);
         } else {
           statements.push(`s += ${JSON.stringify(label)} + (${call} ?? 'null');`);
@@ -214,13 +232,13 @@ class Compiler {
     }
     const end = separator === '{' ? '{}' : '}';
     const locals = writers.map((_, index) => `w${index} = w[${index}]`);
-    // The text holds nothing but names that graphql-js has parsed, each as a JSON string.
+    // The text holds nothing but numbers and names that graphql-js has parsed, each as a JSON string.
     const generate = new Function(
       'w',
       `${locals.length > 0 ? `const ${locals.join(', ')};` : ''}
-return function write(o, c, p, k) {
+return function write(o, c, k) {
   if (typeof o !== 'object' || o === null) return undefined;
-  const q = ${isRoot ? 'undefined' : '{ up: p, key: k }'};
+  ${isRoot ? '' : `c.path[${depth}] = k;`}
   let t, s = '';
 ${statements.join('\n')}
   return s + ${JSON.stringify(end)};
@@ -236,19 +254,19 @@ interface Field {
 }
 
 /** Generated like objects, so that each list calls a writer of its own that can be inlined. */
-function listOf(item: Writer, isItemNonNull: boolean, coordinate: string): Writer {
+function listOf(item: Writer, isItemNonNull: boolean, coordinate: string, depth: number): Writer {
   const generate = new Function(
     'item',
-    `return function writeList(v, c, p, k) {
+    `return function writeList(v, c, k) {
   if (!Array.isArray(v)) return undefined;
-  const q = { up: p, key: k };
+  c.path[${depth}] = k;
   let s = '[';
   for (let i = 0; i < v.length; i += 1) {
-    const t = item(v[i], c, q, i);
+    const t = item(v[i], c, i);
     if (i > 0) s += ',';
     ${
       isItemNonNull
-        ? `if (t === undefined) return c.missing(q, i, ${JSON.stringify(coordinate)});
+        ? `if (t === undefined) return c.missing(${depth + 1}, i, ${JSON.stringify(coordinate)});
     s += t;`
         : "s += t ?? 'null';"
     }
@@ -265,40 +283,29 @@ function enumOf(type: GraphQLEnumType): Writer {
   return (value) => texts.get(value as string);
 }
 
-function scalarOf(type: GraphQLScalarType): Writer {
+function scalarOf(type: GraphQLScalarType, depth: number): Writer {
   switch (type.name) {
     case 'String':
-      return (value, projecting, up, key) => {
-        if (typeof value === 'string') return quoted(value);
-        return coerced(type, value, projecting, up, key);
-      };
     case 'ID':
-      return (value, projecting, up, key) => {
-        if (typeof value === 'string') return quoted(value);
-        return coerced(type, value, projecting, up, key);
-      };
+      return (value, projecting, key) =>
+        typeof value === 'string' ? quoted(value) : coerced(type, value, projecting, depth, key);
     case 'Int':
-      return (value, projecting, up, key) => {
+      return (value, projecting, key) =>
         // Exactly the 32-bit integers are equal to themselves as one.
-        if (typeof value === 'number' && (value | 0) === value) return `${value}`;
-        return coerced(type, value, projecting, up, key);
-      };
+        typeof value === 'number' && (value | 0) === value
+          ? `${value}`
+          : coerced(type, value, projecting, depth, key);
     case 'Float':
-      return (value, projecting, up, key) => {
-        if (typeof value === 'number' && Number.isFinite(value)) return `${value}`;
-        return coerced(type, value, projecting, up, key);
-      };
+      return (value, projecting, key) =>
+        typeof value === 'number' && Number.isFinite(value)
+          ? `${value}`
+          : coerced(type, value, projecting, depth, key);
     case 'Boolean':
-      return (value, projecting, up, key) => {
-        if (value === true) return 'true';
-        return value === false ? 'false' : coerced(type, value, projecting, up, key);
-      };
+      return (value, projecting, key) =>
+        typeof value === 'boolean' ? `${value}` : coerced(type, value, projecting, depth, key);
     default:
-      return (value, projecting, up, key) => {
-        if (value === undefined || value === null) return undefined;
-        if (typeof value === 'string') return quoted(value);
-        return written(value, projecting, up, key);
-      };
+      return (value, projecting, key) =>
+        typeof value === 'string' ? quoted(value) : written(value, projecting, depth, key);
   }
 }
 
@@ -307,14 +314,14 @@ function coerced(
   type: GraphQLScalarType,
   value: unknown,
   projecting: Projecting,
-  up: Place | undefined,
+  depth: number,
   key: string | number,
 ): string | undefined {
   if (value === undefined || value === null) return undefined;
   try {
     return JSON.stringify(type.serialize(value));
   } catch (error) {
-    return projecting.invalid(up, key, error);
+    return projecting.invalid(depth, key, error);
   }
 }
 
@@ -322,15 +329,16 @@ function coerced(
 function written(
   value: unknown,
   projecting: Projecting,
-  up: Place | undefined,
+  depth: number,
   key: string | number,
 ): string | undefined {
+  if (value === undefined || value === null) return undefined;
   if (typeof value === 'bigint') return `${value}`;
   try {
     const json = JSON.stringify(value);
     return json === 'null' ? undefined : json;
   } catch (error) {
-    return projecting.invalid(up, key, error);
+    return projecting.invalid(depth, key, error);
   }
 }
 
