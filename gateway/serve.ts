@@ -7,6 +7,7 @@ import type { Access, Caller, CredentialHeaders } from './access.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
+import { abortOnLeaving, Leaving } from './leaving.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
@@ -270,8 +271,9 @@ export function createServer(options: ServeOptions): Server {
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
-    const controller = leaving(reply);
     if (type === 'text/event-stream') {
+      const controller = new AbortController();
+      abortOnLeaving(reply.raw, controller);
       const lastEventId = request.headers['last-event-id'];
       const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
       streams.add(controller);
@@ -298,13 +300,15 @@ export function createServer(options: ServeOptions): Server {
       );
     }
     const { variables } = params;
+    const signal = new Leaving();
+    abortOnLeaving(reply.raw, signal);
     let late = false;
     const deadline = setTimeout(() => {
       late = true;
-      controller.abort();
+      signal.abort();
     }, longestAnsweringMs);
     const started = performance.now();
-    const answered = await graph.engine.execute(operation, { caller, variables, signal: controller.signal });
+    const answered = await graph.engine.execute(operation, { caller, variables, signal });
     clearTimeout(deadline);
     metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
@@ -357,17 +361,6 @@ export function createServer(options: ServeOptions): Server {
 
 async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };
-}
-
-/** Aborted when the client leaves before it has its answer. */
-function leaving({ raw }: FastifyReply): AbortController {
-  const left = new AbortController();
-  const leave = () => {
-    if (!raw.writableFinished) left.abort();
-  };
-  if (raw.destroyed) leave();
-  else raw.once('close', leave);
-  return left;
 }
 
 function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {

@@ -3,7 +3,14 @@ import type { FormattedError } from './error.ts';
 import { merge } from './merge.ts';
 import type { Values } from './operation.ts';
 import { type Path, type Place, pathOf } from './path.ts';
-import { type Call, type Result, type ResultError, type Subgraph, SubgraphFailure } from './subgraph.ts';
+import {
+  type Call,
+  type Result,
+  type ResultError,
+  type Signal,
+  type Subgraph,
+  SubgraphFailure,
+} from './subgraph.ts';
 import type { WireNames } from './wire.ts';
 
 // Plan -> merged data. A plan is a tree of steps; a step never throws: what goes wrong becomes errors at the places it
@@ -26,7 +33,7 @@ export interface Run {
   readonly failures: Path[];
   readonly values: Values;
   readonly caller: unknown;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Signal | undefined;
   readonly services: Services;
   readonly wireNames: WireNames;
 }

@@ -7,7 +7,7 @@ import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';
 import { type Plan, Planner } from './plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
-import type { Result, Subgraph } from './subgraph.ts';
+import type { Result, Signal, Subgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Resume, Variant } from './variant.ts';
 
@@ -24,6 +24,7 @@ export {
   type InProcessOptions,
   inProcess,
   type Result,
+  type Signal,
   type Subgraph,
   SubgraphFailure,
 } from './subgraph.ts';
@@ -52,7 +53,7 @@ export interface EngineOptions<Caller> {
 export interface EngineRequest<Caller> {
   caller: Caller;
   variables?: Values | null;
-  signal?: AbortSignal;
+  signal?: Signal;
 }
 
 export interface StreamRequest<Caller> extends EngineRequest<Caller> {

@@ -1,6 +1,6 @@
 import { type Client, createClient, type SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { type Result, resultFrom, SubgraphFailure } from './subgraph.ts';
+import { type Result, resultFrom, type Signal, SubgraphFailure } from './subgraph.ts';
 
 // The streams of one subgraph, all over one graphql-transport-ws socket that is opened for the first and closed soon after
 // the last. A stream ends only on the subgraph's `complete`; whatever else ends it is an error of the stream.
@@ -45,7 +45,7 @@ export class SubgraphSocket {
   }
 
   /** Opens a stream. The subgraph's `error` message is its last item. */
-  subscribe(payload: SubscribePayload, signal: AbortSignal | undefined): AsyncIterableIterator<Result> {
+  subscribe(payload: SubscribePayload, signal: Signal | undefined): AsyncIterableIterator<Result> {
     const items: Result[] = [];
     let failure: SubgraphFailure | undefined;
     let ended = false;

@@ -12,13 +12,20 @@ import { LRUCache } from 'lru-cache';
 // One call to one subgraph. The engine knows no more of a subgraph than this interface; `inProcess` stands for a schema
 // in the same process, `overHttp` (http.ts) for a server.
 
+/** Says that nobody waits for an answer any more: an AbortSignal, or as much of one as is needed. */
+export interface Signal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 /** One operation for one subgraph. */
 export interface Call<Caller> {
   readonly kind: 'query' | 'mutation' | 'subscription';
   readonly text: string;
   readonly variables: Record<string, unknown> | undefined;
   readonly caller: Caller;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Signal | undefined;
 }
 
 /** What a subgraph answered: an execution result, as a GraphQL server would send it. */

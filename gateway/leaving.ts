@@ -1,0 +1,35 @@
+import type { ServerResponse } from 'node:http';
+import type { Signal } from './engine/index.ts';
+
+// Clients leave before they have their answers, and what they asked for is dropped then.
+
+/** The signal of one request. An AbortController costs as much as parsing the request, for an event that is rare. */
+export class Leaving implements Signal {
+  aborted = false;
+  private listeners: Set<() => void> | undefined;
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners ??= new Set();
+    this.listeners.add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners?.delete(listener);
+  }
+
+  abort(): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    for (const listener of this.listeners ?? []) listener();
+    this.listeners = undefined;
+  }
+}
+
+/** Aborts when the client leaves before it has its answer. */
+export function abortOnLeaving(response: ServerResponse, controller: { abort(): void }): void {
+  const leave = () => {
+    if (!response.writableFinished) controller.abort();
+  };
+  if (response.destroyed) leave();
+  else response.once('close', leave);
+}
