@@ -35,6 +35,8 @@ export type MediaType =
  * @returns undefined when none of them is accepted.
  */
 export function accepted(accept: string | undefined, offered: readonly MediaType[]): MediaType | undefined {
+  // What most programs send that aren't browsers.
+  if (accept === 'application/json' && offered.includes(accept)) return accept;
   if (accept === undefined || accept.trim() === '')
     return offered.find((type) => type === 'application/json');
   const ranges = accept.split(',').map((part) => {

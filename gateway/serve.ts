@@ -178,12 +178,14 @@ export function createServer(options: ServeOptions): Server {
     },
   });
 
-  app.register(cors, {
-    origin: [...origins],
-    methods: ['GET', 'POST'],
-    exposedHeaders: ['retry-after'],
-    maxAge: 600,
-  });
+  if (origins.length > 0) {
+    app.register(cors, {
+      origin: [...origins],
+      methods: ['GET', 'POST'],
+      exposedHeaders: ['retry-after'],
+      maxAge: 600,
+    });
+  }
   // A connection whose request ran at shutdown is not kept for another, or closing would wait for it.
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing) reply.header('connection', 'close');
