@@ -20,7 +20,7 @@ import type { WireNames } from './wire.ts';
 export interface Services {
   readonly subgraphs: ReadonlyMap<string, Subgraph<unknown>>;
   readonly maskErrors: boolean;
-  onCall(subgraph: string, text: string, variables: Values | undefined): void;
+  readonly onCall: ((subgraph: string, text: string, variables: Values | undefined) => void) | undefined;
   /** Logs what went wrong inside; returns an id to tell the client. */
   onFault(error: unknown, where: string): string | undefined;
 }
@@ -260,7 +260,7 @@ function callSubgraph(
     const { kind, text } = fetch;
     const subgraph = services.subgraphs.get(fetch.subgraph);
     if (!subgraph) throw new Error(`The supergraph has no subgraph "${fetch.subgraph}".`);
-    services.onCall(fetch.subgraph, text, variables);
+    services.onCall?.(fetch.subgraph, text, variables);
     answered = subgraph.execute({ kind, text, variables, caller, signal });
   } catch (error) {
     fail(error);

@@ -119,7 +119,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   const services: Services = {
     subgraphs: subgraphs as ReadonlyMap<string, Subgraph<unknown>>,
     maskErrors,
-    onCall: (...call) => options.onCall?.(...call),
+    onCall: options.onCall?.bind(options),
     onFault: (error, where) => options.onFault?.(error, where),
   };
   const types: Types = {
@@ -218,7 +218,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       try {
         const { kind, text } = source;
         const variables = picked(values, source.variables);
-        services.onCall(source.subgraph, text, variables);
+        services.onCall?.(source.subgraph, text, variables);
         opened = await subgraph.subscribe({ kind, text, variables, caller: request.caller, signal });
       } catch (error) {
         request.signal?.removeEventListener('abort', abort);

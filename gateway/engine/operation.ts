@@ -5,7 +5,6 @@ import {
   GraphQLError,
   type GraphQLObjectType,
   type GraphQLSchema,
-  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   parse,
@@ -28,6 +27,7 @@ import {
 } from './limits.ts';
 import { rowCounter } from './rows.ts';
 import type { Supergraph } from './supergraph.ts';
+import { coercion } from './variables.ts';
 import { conditionVariables, type Resume, type Variant, variantOf } from './variant.ts';
 import { WireNames } from './wire.ts';
 
@@ -57,6 +57,7 @@ export class Operation {
   /** How a `@resumable` subscription is resumed; undefined for every other operation. */
   readonly resumable: Resumable | undefined;
   private readonly limits: Limits;
+  private readonly coerced: ReturnType<typeof coercion>;
   private readonly rows: (values: Values) => number;
   private readonly conditions: readonly string[];
   private readonly variants = new LRUCache<string, Variant>({ max: 32 });
@@ -80,6 +81,7 @@ export class Operation {
     this.conditions = conditionVariables(document);
     this.wireNames = new WireNames(document, supergraph);
     this.resumable = resumableOf(this, supergraph);
+    this.coerced = coercion(view.schema, definition.variableDefinitions ?? []);
     this.rows = rowCounter(view.schema, this.root, definition.selectionSet, this.fragments, unsaidPageSize);
   }
 
@@ -88,17 +90,12 @@ export class Operation {
    * @returns the values, defaults filled in; or the errors to answer with.
    */
   coerce(variables: Values | null | undefined): { values: Values } | Refused {
-    const definitions = this.definition.variableDefinitions;
-    let values = noValues;
-    if (definitions && definitions.length > 0) {
-      const { coerced, errors } = getVariableValues(this.view.schema, definitions, variables ?? {}, {
-        maxErrors: 20,
-      });
-      if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
-      values = { values: coerced };
-    }
-    const rows = this.rows(values.values);
-    return rows > this.limits.rows ? refuse([rowLimitError(rows, this.limits)], 'LIMIT_EXCEEDED') : values;
+    const { coerced: values, errors } = this.coerced(variables ?? {});
+    if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
+    const rows = this.rows(values);
+    return rows > this.limits.rows
+      ? refuse([rowLimitError(rows, this.limits)], 'LIMIT_EXCEEDED')
+      : { values };
   }
 
   /** The operation with its conditions decided by `values`. */
@@ -140,8 +137,6 @@ export interface Resumable {
   readonly shape: string;
   readonly resume: Resume;
 }
-
-const noValues: { values: Values } = { values: {} };
 
 export interface OperationsOptions {
   supergraph: Supergraph;
