@@ -70,11 +70,13 @@ program
   )
   .action((options: { supergraph: string; port?: number; auth: 'laurel' | 'none' }) =>
     serveUntilTold(async (config, log, closing) => {
+      const { openApollo } = await import('./gateway/apollo.ts');
       const { createGateway } = await import('./gateway/gateway.ts');
       const { documentsOf } = await import('./gateway/persisted.ts');
       const { keepReloaded } = await import('./gateway/reload.ts');
       const supergraph = await readText(options.supergraph);
       const documents = await documentsOf(config);
+      const apollo = await openApollo(config, log);
       const metrics = await openMetrics(config, closing);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
       const { auth } = options;
@@ -83,6 +85,7 @@ program
         auth,
         config,
         documents,
+        apollo,
         metrics,
         log,
         ...(sign === undefined ? {} : { sign }),

@@ -77,6 +77,15 @@ const variables = z.object({
     .enum(['true', 'false'], 'is true or false')
     .default('false')
     .describe('Whether nothing but those documents is run.'),
+  LAUREL_FRONT: z
+    .enum(['plain', 'apollo'], 'is plain or apollo')
+    .default('plain')
+    .describe('What answers over HTTP: Laurel alone, or Apollo Server over its engine, for its plugins.'),
+  LAUREL_APOLLO_PLUGINS: z
+    .string()
+    .default('')
+    .transform(listed)
+    .describe('Modules that export Apollo Server plugins by default: files (`./plugin.js`) or packages.'),
   LAUREL_METRICS: z
     .enum(['true', 'false'], 'is true or false')
     .default('false')
@@ -118,6 +127,9 @@ export interface Config {
   /** The file of documents that clients may name. */
   trustedDocuments: string | undefined;
   trustedOnly: boolean;
+  front: 'plain' | 'apollo';
+  /** Files and packages. */
+  apolloPlugins: readonly string[];
   /** Whether metrics are told at the graph's port. */
   metrics: boolean;
   metricsPort: number | undefined;
@@ -163,6 +175,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
   if (data.LAUREL_TRUSTED_ONLY === 'true' && data.LAUREL_TRUSTED_DOCUMENTS === undefined) {
     return { problems: ['LAUREL_TRUSTED_ONLY needs the documents: set LAUREL_TRUSTED_DOCUMENTS too.'] };
   }
+  if (data.LAUREL_APOLLO_PLUGINS.length > 0 && data.LAUREL_FRONT !== 'apollo') {
+    return { problems: ['LAUREL_APOLLO_PLUGINS needs Apollo Server: set LAUREL_FRONT=apollo too.'] };
+  }
   return {
     config: {
       port: data.PORT,
@@ -174,6 +189,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
       trustedDocuments: data.LAUREL_TRUSTED_DOCUMENTS,
       trustedOnly: data.LAUREL_TRUSTED_ONLY === 'true',
+      front: data.LAUREL_FRONT,
+      apolloPlugins: data.LAUREL_APOLLO_PLUGINS,
       metrics: data.LAUREL_METRICS === 'true',
       metricsPort: data.LAUREL_METRICS_PORT,
       forwardHeaders: data.LAUREL_FORWARD_HEADERS,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
 import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
+import type { Apollo } from './apollo.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
@@ -26,6 +27,8 @@ export interface GatewayOptions {
     Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
+  /** Stands before the engine for its plugins; nothing does when undefined. */
+  apollo?: Apollo | undefined;
   /** Where operations, calls and streams are counted; nowhere when undefined. */
   metrics?: Metrics | undefined;
   log: Logger;
@@ -47,7 +50,7 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, documents, metrics, log, sign, unready } = options;
+  const { config, documents, apollo, metrics, log, sign, unready } = options;
   const graphs = new Set<Graph>();
   const open = (supergraph: string): Graph => {
     const graph = openGraph(options, supergraph, () => {
@@ -61,12 +64,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       streams: () => live.groups,
     });
     graphs.add(graph);
+    apollo?.serve(engine.schema, supergraph);
     return graph;
   };
   let current = open(options.supergraph);
   const server = createServer({
     graph: () => current,
     persisted: createPersisted(documents),
+    apollo,
     metrics,
     showMetrics: config.metrics ?? false,
     log,
@@ -75,7 +80,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     unready: unready ?? (() => subgraphProblem(current.engine, sign)),
   });
   return {
-    listen: (address) => server.listen(address),
+    async listen(address) {
+      await apollo?.start();
+      return server.listen(address);
+    },
     get engine() {
       return current.engine;
     },
@@ -89,6 +97,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async close() {
       await server.close();
+      await apollo?.stop();
       await Promise.all([...graphs].map((graph) => graph.dispose()));
     },
   };

@@ -95,6 +95,7 @@ export async function listening(
   try {
     return (await server.listen(address)).port;
   } catch (error) {
+    if (error instanceof StartFailure) throw error;
     throw cannotListen(error, address, variable);
   }
 }

@@ -4,6 +4,7 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
+import type { Apollo, ApolloAnswer, Asked } from './apollo.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
@@ -30,6 +31,8 @@ export interface ServeOptions {
   /** What new requests are served from; those under way stay with what they began with. */
   graph(): Graph;
   persisted: Persisted;
+  /** Lets plugins have a say in what is answered over HTTP. */
+  apollo: Apollo | undefined;
   metrics: Metrics | undefined;
   /** Whether `GET /metrics` tells them to everybody. */
   showMetrics: boolean;
@@ -56,7 +59,7 @@ const recheckMs = 2_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { persisted, metrics, showMetrics, log, origins, trustProxy, unready } = options;
+  const { persisted, apollo, metrics, showMetrics, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -266,7 +269,10 @@ export function createServer(options: ServeOptions): Server {
     const params = paramsOf(request);
     const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
     const operation = operationOf(graph, caller, params);
-    if ('json' in operation) return sendAnswer(reply, type, operation);
+    const asked: Asked = { http: request, caller, params, schema: graph.engine.schema };
+    if ('json' in operation) {
+      return sendAnswer(reply, type, (await apollo?.refuse(asked, operation)) ?? operation);
+    }
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
@@ -304,7 +310,8 @@ export function createServer(options: ServeOptions): Server {
       controller.abort();
     }, longestAnsweringMs);
     const started = performance.now();
-    const answered = await graph.engine.execute(operation, { caller, variables, signal: controller.signal });
+    const execute = () => graph.engine.execute(operation, { caller, variables, signal: controller.signal });
+    const answered = await (apollo?.answer(asked, operation, execute) ?? execute());
     clearTimeout(deadline);
     metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
@@ -370,9 +377,12 @@ function leaving({ raw }: FastifyReply): AbortController {
   return left;
 }
 
-function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
+function sendAnswer(reply: FastifyReply, type: MediaType, answer: Answer | ApolloAnswer): FastifyReply {
+  const { json, hasData } = answer;
+  const head = 'head' in answer ? answer.head : undefined;
   // application/json is from before answers had statuses: a request that could be read is answered with 200.
-  const status = hasData || type === 'application/json' ? 200 : 400;
+  const status = head?.status ?? (hasData || type === 'application/json' ? 200 : 400);
+  if (head !== undefined) reply.headers(Object.fromEntries(head.headers));
   return reply
     .header('cache-control', 'no-store')
     .code(status)

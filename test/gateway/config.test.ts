@@ -15,6 +15,8 @@ describe('configuration', () => {
         trustProxy: false,
         trustedDocuments: undefined,
         trustedOnly: false,
+        front: 'plain',
+        apolloPlugins: [],
         metrics: false,
         metricsPort: undefined,
         forwardHeaders: [],
@@ -59,6 +61,16 @@ describe('configuration', () => {
     });
   });
 
+  it('has plugins only where there is a server for them', () => {
+    const LAUREL_APOLLO_PLUGINS = './log.js, plugin-of-others';
+    expect(readConfig({ LAUREL_FRONT: 'apollo', LAUREL_APOLLO_PLUGINS })).toMatchObject({
+      config: { front: 'apollo', apolloPlugins: ['./log.js', 'plugin-of-others'] },
+    });
+    expect(readConfig({ LAUREL_APOLLO_PLUGINS })).toEqual({
+      problems: ['LAUREL_APOLLO_PLUGINS needs Apollo Server: set LAUREL_FRONT=apollo too.'],
+    });
+  });
+
   it('reads headers to forward, but none of our own calls', () => {
     expect(readConfig({ LAUREL_FORWARD_HEADERS: 'X-Tenant, traceparent' })).toMatchObject({
       config: { forwardHeaders: ['x-tenant', 'traceparent'] },
@@ -95,6 +107,8 @@ describe('configuration', () => {
       ['LAUREL_TRUST_PROXY', 'false'],
       ['LAUREL_TRUSTED_DOCUMENTS', ''],
       ['LAUREL_TRUSTED_ONLY', 'false'],
+      ['LAUREL_FRONT', 'plain'],
+      ['LAUREL_APOLLO_PLUGINS', ''],
       ['LAUREL_METRICS', 'false'],
       ['LAUREL_METRICS_PORT', ''],
       ['LAUREL_FORWARD_HEADERS', ''],
