@@ -8,6 +8,7 @@ import {
   endpointOf,
   listening,
   openMetrics,
+  openTracing,
   serveUntilTold,
 } from './gateway/process.ts';
 import { subgraphNames, subgraphUrls } from './subgraphs/names.ts';
@@ -78,6 +79,7 @@ program
       const documents = await documentsOf(config);
       const apollo = await openApollo(config, log);
       const metrics = await openMetrics(config, closing);
+      const tracing = await openTracing(config, log, closing);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
       const { auth } = options;
       const build = {
@@ -87,6 +89,7 @@ program
         documents,
         apollo,
         metrics,
+        tracing,
         log,
         ...(sign === undefined ? {} : { sign }),
       };

@@ -11,6 +11,7 @@ import type { Live } from './live.ts';
 import type { Metrics } from './metrics.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
+import type { Tracing } from './tracing.ts';
 import { viewsOf } from './view.ts';
 
 // A gateway: a supergraph, how its subgraphs are reached, and who may call. Whoever starts it decides all three.
@@ -31,6 +32,8 @@ export interface GatewayOptions {
   apollo?: Apollo | undefined;
   /** Where operations, calls and streams are counted; nowhere when undefined. */
   metrics?: Metrics | undefined;
+  /** Where spans of operations, plans and calls go; nowhere when undefined. */
+  tracing?: Tracing | undefined;
   log: Logger;
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
@@ -50,7 +53,7 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, documents, apollo, metrics, log, sign, unready } = options;
+  const { config, documents, apollo, metrics, tracing, log, sign, unready } = options;
   const graphs = new Set<Graph>();
   const open = (supergraph: string): Graph => {
     const graph = openGraph(options, supergraph, () => {
@@ -73,6 +76,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     persisted: createPersisted(documents),
     apollo,
     metrics,
+    tracing,
     showMetrics: config.metrics ?? false,
     log,
     origins: config.origins,
@@ -104,21 +108,25 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, onCall } = options;
+  const { reach, auth, sign, log, metrics, tracing, onCall } = options;
   const { forwardHeaders = [], timeouts = {} } = options.config;
-  const engine = createEngine<Caller>({
+  const made = createEngine<Caller>({
     supergraph,
     subgraph(name, url) {
-      const subgraph = reach?.(name) ?? distant(name, url, timeouts[name]);
-      return metrics?.measured(name, subgraph) ?? subgraph;
+      const local = reach?.(name);
+      const subgraph = local ?? distant(name, url, timeouts[name], tracing);
+      const measured = metrics?.measured(name, subgraph) ?? subgraph;
+      return tracing?.subgraph(name, local === undefined ? url : undefined, measured) ?? measured;
     },
     ...(onCall === undefined ? {} : { onCall }),
+    ...(tracing === undefined ? {} : { onPlan: tracing.planned }),
     onFault(error, where) {
       const id = faultId();
       log.error({ err: error, where, id }, 'subgraph fault');
       return id;
     },
   });
+  const engine = tracing?.engine(made) ?? made;
   if (engine.subgraphs.size === 0) {
     throw new Error('it names no subgraphs (join__Graph), so it is a schema and not a supergraph');
   }
@@ -127,7 +135,8 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
       log.warn({ name }, 'LAUREL_TIMEOUTS names no subgraph of the supergraph');
   }
   const access = forwarding(accessOf(engine, supergraph, auth, sign), forwardHeaders);
-  return createGraph(engine, access, disposed);
+  const graph = createGraph(engine, tracing?.access(access) ?? access, disposed);
+  return tracing === undefined ? graph : { ...graph, live: tracing.live(graph.live) };
 }
 
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
@@ -152,7 +161,12 @@ async function subgraphProblem(
   );
 }
 
-function distant(name: string, url: string | undefined, timeoutMs: number | undefined): Subgraph<Caller> {
+function distant(
+  name: string,
+  url: string | undefined,
+  timeoutMs: number | undefined,
+  tracing: Tracing | undefined,
+): Subgraph<Caller> {
   if (url === undefined || url === '')
     throw new Error(`The supergraph has no URL for the subgraph "${name}".`);
   return overHttp<Caller>({
@@ -166,6 +180,7 @@ function distant(name: string, url: string | undefined, timeoutMs: number | unde
       ...(token === '' ? {} : { [principalHeader]: token }),
     }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(tracing === undefined ? {} : { onStatus: tracing.status }),
   });
 }
 

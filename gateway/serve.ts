@@ -24,6 +24,7 @@ import {
   tooLate,
   withHint,
 } from './told.ts';
+import type { Tracing } from './tracing.ts';
 
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
 
@@ -34,6 +35,7 @@ export interface ServeOptions {
   /** Lets plugins have a say in what is answered over HTTP. */
   apollo: Apollo | undefined;
   metrics: Metrics | undefined;
+  tracing: Tracing | undefined;
   /** Whether `GET /metrics` tells them to everybody. */
   showMetrics: boolean;
   log: Logger;
@@ -59,7 +61,7 @@ const recheckMs = 2_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { persisted, apollo, metrics, showMetrics, log, origins, trustProxy, unready } = options;
+  const { persisted, apollo, metrics, tracing, showMetrics, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -93,6 +95,7 @@ export function createServer(options: ServeOptions): Server {
         : { errors: text.errors, answer: text };
     if ('answer' in prepared) {
       metrics?.operation('unknown', 'refused');
+      tracing?.refused(caller, prepared.answer);
       return caller.seesPart && caller.principal.kind === 'anonymous' ? withHint(prepared) : prepared.answer;
     }
     persisted.remember(params);

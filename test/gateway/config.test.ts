@@ -19,6 +19,7 @@ describe('configuration', () => {
         apolloPlugins: [],
         metrics: false,
         metricsPort: undefined,
+        traces: undefined,
         forwardHeaders: [],
         timeouts: {},
       },
@@ -71,6 +72,24 @@ describe('configuration', () => {
     });
   });
 
+  it('makes traces where there is somebody to send them to', () => {
+    const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:4318';
+    expect(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT })).toMatchObject({
+      config: { traces: { protocol: 'http/protobuf', documents: false } },
+    });
+    for (const off of [{ OTEL_TRACES_EXPORTER: 'none' }, { OTEL_SDK_DISABLED: 'TRUE' }])
+      expect(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT, ...off })).toMatchObject({
+        config: { traces: undefined },
+      });
+    const OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = 'localhost:4318';
+    expect(readConfig({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toEqual({
+      problems: [
+        'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is a URL that begins with http:// or https://, got "localhost:4318".',
+        'OTEL_EXPORTER_OTLP_PROTOCOL is http/protobuf or http/json, got "grpc".',
+      ],
+    });
+  });
+
   it('reads headers to forward, but none of our own calls', () => {
     expect(readConfig({ LAUREL_FORWARD_HEADERS: 'X-Tenant, traceparent' })).toMatchObject({
       config: { forwardHeaders: ['x-tenant', 'traceparent'] },
@@ -113,6 +132,12 @@ describe('configuration', () => {
       ['LAUREL_METRICS_PORT', ''],
       ['LAUREL_FORWARD_HEADERS', ''],
       ['LAUREL_TIMEOUTS', ''],
+      ['LAUREL_TRACE_DOCUMENTS', 'false'],
+      ['OTEL_EXPORTER_OTLP_ENDPOINT', ''],
+      ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ''],
+      ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'],
+      ['OTEL_TRACES_EXPORTER', 'otlp'],
+      ['OTEL_SDK_DISABLED', 'false'],
     ]);
   });
 });
