@@ -314,8 +314,8 @@ export function createServer(options: ServeOptions): Server {
     }, longestAnsweringMs);
     const started = performance.now();
     const execute = () => graph.engine.execute(operation, { caller, variables, signal: controller.signal });
-    const answered = await (apollo?.answer(asked, operation, execute) ?? execute());
-    clearTimeout(deadline);
+    const answering = apollo?.answer(asked, operation, execute) ?? execute();
+    const answered = await answering.finally(() => clearTimeout(deadline));
     metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
   }
@@ -385,11 +385,11 @@ function sendAnswer(reply: FastifyReply, type: MediaType, answer: Answer | Apoll
   const head = 'head' in answer ? answer.head : undefined;
   // application/json is from before answers had statuses: a request that could be read is answered with 200.
   const status = head?.status ?? (hasData || type === 'application/json' ? 200 : 400);
-  if (head !== undefined) reply.headers(Object.fromEntries(head.headers));
   return reply
-    .header('cache-control', 'no-store')
     .code(status)
+    .header('cache-control', 'no-store')
     .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`)
+    .headers(head === undefined ? {} : Object.fromEntries(head.headers))
     .send(json);
 }
 

@@ -167,8 +167,9 @@ export async function createTracing(
     },
 
     async close() {
-      const late = new Promise((resolve) => setTimeout(resolve, lastSendingMs).unref());
-      await Promise.race([provider.shutdown(), late]);
+      const late = new Promise<'late'>((resolve) => setTimeout(resolve, lastSendingMs, 'late').unref());
+      const end = await Promise.race([provider.shutdown(), late]);
+      if (end === 'late') log.warn('OpenTelemetry: the last spans could not be sent in time');
     },
   };
 }

@@ -205,12 +205,13 @@ describe('an Apollo plugin', () => {
     });
   });
 
-  it('sets a header, a status and an extension', async () => {
+  it('sets headers, a status and an extension', async () => {
     const gateway = await started({
       async requestDidStart() {
         return {
           async willSendResponse({ response: { http, body } }) {
             http.headers.set('x-took', '1 ms');
+            http.headers.set('cache-control', 'max-age=5');
             http.status = 202;
             if (body.kind === 'single') body.singleResult.extensions = { took: 1 };
           },
@@ -218,7 +219,12 @@ describe('an Apollo plugin', () => {
       },
     });
     const response = await post(gateway, { query: '{ hello }' }, {});
-    expect([response.status, response.headers.get('x-took')]).toEqual([202, '1 ms']);
+    const { headers } = response;
+    expect([response.status, headers.get('x-took'), headers.get('cache-control')]).toEqual([
+      202,
+      '1 ms',
+      'max-age=5',
+    ]);
     expect(await response.text()).toBe('{"data":{"hello":"Hello you"},"extensions":{"took":1}}');
   });
 
