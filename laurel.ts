@@ -8,6 +8,7 @@ import {
   endpointOf,
   listening,
   openMetrics,
+  openTracing,
   serveUntilTold,
 } from './gateway/process.ts';
 import { subgraphNames, subgraphUrls } from './subgraphs/names.ts';
@@ -70,12 +71,15 @@ program
   )
   .action((options: { supergraph: string; port?: number; auth: 'laurel' | 'none' }) =>
     serveUntilTold(async (config, log, closing) => {
+      const { openApollo } = await import('./gateway/apollo.ts');
       const { createGateway } = await import('./gateway/gateway.ts');
       const { documentsOf } = await import('./gateway/persisted.ts');
       const { keepReloaded } = await import('./gateway/reload.ts');
       const supergraph = await readText(options.supergraph);
       const documents = await documentsOf(config);
+      const apollo = await openApollo(config, log);
       const metrics = await openMetrics(config, closing);
+      const tracing = await openTracing(config, log, closing);
       const sign = options.auth === 'none' ? undefined : await signer(config, closing);
       const { auth } = options;
       const build = {
@@ -83,7 +87,9 @@ program
         auth,
         config,
         documents,
+        apollo,
         metrics,
+        tracing,
         log,
         ...(sign === undefined ? {} : { sign }),
       };

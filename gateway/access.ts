@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Context } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
 import { Refusal } from '../subgraphs/errors.ts';
 import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
@@ -18,6 +19,8 @@ export interface Caller {
   seesPart: boolean;
   /** The client's headers that subgraphs get to see. */
   headers?: Record<string, string> | undefined;
+  /** The place in a trace below which the work for it belongs; undefined when it belongs to none. */
+  trace?: Context;
 }
 
 /** The headers that name a caller; over WebSocket the same names stand in the payload of `connection_init`. */

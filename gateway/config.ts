@@ -9,6 +9,13 @@ const port = z
   .transform(Number)
   .refine((number) => number <= 65_535, 'is a whole number from 0 to 65535');
 
+const endpoint = z
+  .string()
+  .refine(
+    (text) => /^https?:\/\//.test(text) && URL.canParse(text),
+    'is a URL that begins with http:// or https://',
+  );
+
 /** Calls to subgraphs have their own. */
 const ownHeaders = new Set([
   ...[
@@ -77,6 +84,15 @@ const variables = z.object({
     .enum(['true', 'false'], 'is true or false')
     .default('false')
     .describe('Whether nothing but those documents is run.'),
+  LAUREL_FRONT: z
+    .enum(['plain', 'apollo'], 'is plain or apollo')
+    .default('plain')
+    .describe('What answers over HTTP: Laurel alone, or Apollo Server over its engine, for its plugins.'),
+  LAUREL_APOLLO_PLUGINS: z
+    .string()
+    .default('')
+    .transform(listed)
+    .describe('Modules that export Apollo Server plugins by default: files (`./plugin.js`) or packages.'),
   LAUREL_METRICS: z
     .enum(['true', 'false'], 'is true or false')
     .default('false')
@@ -100,7 +116,35 @@ const variables = z.object({
       Object.fromEntries(pairs.map((pair) => [pair.split('=')[0], Number(pair.split('=')[1])])),
     )
     .describe('How long subgraphs in other processes may take, `name=milliseconds,…`; 30000 where unsaid.'),
+  LAUREL_TRACE_DOCUMENTS: z
+    .enum(['true', 'false'], 'is true or false')
+    .default('false')
+    .describe('Whether spans hold the texts of operations, with the values that are written in them.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: endpoint
+    .optional()
+    .describe('Where traces are sent by OTLP over HTTP, below `/v1/traces`; none are made when it is empty.'),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint
+    .optional()
+    .describe('The same for traces alone: all of the URL.'),
+  OTEL_EXPORTER_OTLP_PROTOCOL: z
+    .enum(['http/protobuf', 'http/json'], 'is http/protobuf or http/json')
+    .default('http/protobuf')
+    .describe('How traces are written.'),
+  OTEL_TRACES_EXPORTER: z
+    .enum(['otlp', 'none'], 'is otlp or none')
+    .default('otlp')
+    .describe('`none` makes no traces, whatever the others say.'),
+  OTEL_SDK_DISABLED: z
+    .string()
+    .default('false')
+    .describe('`true` makes none either. OpenTelemetry reads its other variables itself.'),
 });
+
+function wantsTraces(data: z.infer<typeof variables>): boolean {
+  const target = data.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? data.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const off = data.OTEL_TRACES_EXPORTER === 'none' || data.OTEL_SDK_DISABLED.toLowerCase() === 'true';
+  return target !== undefined && !off;
+}
 
 /** Scheme, host and port, as a browser sends it. */
 function isOrigin(text: string): boolean {
@@ -118,9 +162,14 @@ export interface Config {
   /** The file of documents that clients may name. */
   trustedDocuments: string | undefined;
   trustedOnly: boolean;
+  front: 'plain' | 'apollo';
+  /** Files and packages. */
+  apolloPlugins: readonly string[];
   /** Whether metrics are told at the graph's port. */
   metrics: boolean;
   metricsPort: number | undefined;
+  /** How spans are sent, and whether with the texts of operations; undefined when none are made. */
+  traces: { protocol: 'http/protobuf' | 'http/json'; documents: boolean } | undefined;
   /** In lower case. */
   forwardHeaders: readonly string[];
   /** By subgraph, in milliseconds. */
@@ -163,6 +212,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
   if (data.LAUREL_TRUSTED_ONLY === 'true' && data.LAUREL_TRUSTED_DOCUMENTS === undefined) {
     return { problems: ['LAUREL_TRUSTED_ONLY needs the documents: set LAUREL_TRUSTED_DOCUMENTS too.'] };
   }
+  if (data.LAUREL_APOLLO_PLUGINS.length > 0 && data.LAUREL_FRONT !== 'apollo') {
+    return { problems: ['LAUREL_APOLLO_PLUGINS needs Apollo Server: set LAUREL_FRONT=apollo too.'] };
+  }
   return {
     config: {
       port: data.PORT,
@@ -174,8 +226,13 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       trustProxy: data.LAUREL_TRUST_PROXY === 'true',
       trustedDocuments: data.LAUREL_TRUSTED_DOCUMENTS,
       trustedOnly: data.LAUREL_TRUSTED_ONLY === 'true',
+      front: data.LAUREL_FRONT,
+      apolloPlugins: data.LAUREL_APOLLO_PLUGINS,
       metrics: data.LAUREL_METRICS === 'true',
       metricsPort: data.LAUREL_METRICS_PORT,
+      traces: wantsTraces(data)
+        ? { protocol: data.OTEL_EXPORTER_OTLP_PROTOCOL, documents: data.LAUREL_TRACE_DOCUMENTS === 'true' }
+        : undefined,
       forwardHeaders: data.LAUREL_FORWARD_HEADERS,
       timeouts: data.LAUREL_TIMEOUTS,
     },

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
 import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
+import type { Apollo } from './apollo.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
@@ -10,6 +11,7 @@ import type { Live } from './live.ts';
 import type { Metrics } from './metrics.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
+import type { Tracing } from './tracing.ts';
 import { viewsOf } from './view.ts';
 
 // A gateway: a supergraph, how its subgraphs are reached, and who may call. Whoever starts it decides all three.
@@ -26,8 +28,12 @@ export interface GatewayOptions {
     Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
+  /** Stands before the engine for its plugins; nothing does when undefined. */
+  apollo?: Apollo | undefined;
   /** Where operations, calls and streams are counted; nowhere when undefined. */
   metrics?: Metrics | undefined;
+  /** Where spans of operations, plans and calls go; nowhere when undefined. */
+  tracing?: Tracing | undefined;
   log: Logger;
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
@@ -47,7 +53,7 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, documents, metrics, log, sign, unready } = options;
+  const { config, documents, apollo, metrics, tracing, log, sign, unready } = options;
   const graphs = new Set<Graph>();
   const open = (supergraph: string): Graph => {
     const graph = openGraph(options, supergraph, () => {
@@ -61,13 +67,16 @@ export function createGateway(options: GatewayOptions): Gateway {
       streams: () => live.groups,
     });
     graphs.add(graph);
+    apollo?.serve(engine.schema, supergraph);
     return graph;
   };
   let current = open(options.supergraph);
   const server = createServer({
     graph: () => current,
     persisted: createPersisted(documents),
+    apollo,
     metrics,
+    tracing,
     showMetrics: config.metrics ?? false,
     log,
     origins: config.origins,
@@ -75,7 +84,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     unready: unready ?? (() => subgraphProblem(current.engine, sign)),
   });
   return {
-    listen: (address) => server.listen(address),
+    async listen(address) {
+      await apollo?.start();
+      return server.listen(address);
+    },
     get engine() {
       return current.engine;
     },
@@ -89,27 +101,32 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async close() {
       await server.close();
+      await apollo?.stop();
       await Promise.all([...graphs].map((graph) => graph.dispose()));
     },
   };
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, onCall } = options;
+  const { reach, auth, sign, log, metrics, tracing, onCall } = options;
   const { forwardHeaders = [], timeouts = {} } = options.config;
-  const engine = createEngine<Caller>({
+  const made = createEngine<Caller>({
     supergraph,
     subgraph(name, url) {
-      const subgraph = reach?.(name) ?? distant(name, url, timeouts[name]);
-      return metrics?.measured(name, subgraph) ?? subgraph;
+      const local = reach?.(name);
+      const subgraph = local ?? distant(name, url, timeouts[name], tracing);
+      const measured = metrics?.measured(name, subgraph) ?? subgraph;
+      return tracing?.subgraph(name, local === undefined ? url : undefined, measured) ?? measured;
     },
     ...(onCall === undefined ? {} : { onCall }),
+    ...(tracing === undefined ? {} : { onPlan: tracing.planned }),
     onFault(error, where) {
       const id = faultId();
       log.error({ err: error, where, id }, 'subgraph fault');
       return id;
     },
   });
+  const engine = tracing?.engine(made) ?? made;
   if (engine.subgraphs.size === 0) {
     throw new Error('it names no subgraphs (join__Graph), so it is a schema and not a supergraph');
   }
@@ -118,7 +135,8 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
       log.warn({ name }, 'LAUREL_TIMEOUTS names no subgraph of the supergraph');
   }
   const access = forwarding(accessOf(engine, supergraph, auth, sign), forwardHeaders);
-  return createGraph(engine, access, disposed);
+  const graph = createGraph(engine, tracing?.access(access) ?? access, disposed);
+  return tracing === undefined ? graph : { ...graph, live: tracing.live(graph.live) };
 }
 
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
@@ -143,7 +161,12 @@ async function subgraphProblem(
   );
 }
 
-function distant(name: string, url: string | undefined, timeoutMs: number | undefined): Subgraph<Caller> {
+function distant(
+  name: string,
+  url: string | undefined,
+  timeoutMs: number | undefined,
+  tracing: Tracing | undefined,
+): Subgraph<Caller> {
   if (url === undefined || url === '')
     throw new Error(`The supergraph has no URL for the subgraph "${name}".`);
   return overHttp<Caller>({
@@ -157,6 +180,7 @@ function distant(name: string, url: string | undefined, timeoutMs: number | unde
       ...(token === '' ? {} : { [principalHeader]: token }),
     }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(tracing === undefined ? {} : { onStatus: tracing.status }),
   });
 }
 

@@ -12,12 +12,13 @@ import { subgraphUrls } from '../subgraphs/names.ts';
 import { scopeGuard } from '../subgraphs/scope-guard.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
 import type { Caller } from './access.ts';
+import { openApollo } from './apollo.ts';
 import { compose } from './compose.ts';
 import type { Config } from './config.ts';
 import { inProcess, type Result, type Subgraph } from './engine/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { documentsOf } from './persisted.ts';
-import { type Closing, endpointOf, listening, mustBeFree, openMetrics } from './process.ts';
+import { type Closing, endpointOf, listening, mustBeFree, openMetrics, openTracing } from './process.ts';
 import { welcome } from './welcome.ts';
 
 // One process that serves everything: the database, four subgraphs whose calls are function calls, and the gateway.
@@ -26,7 +27,9 @@ import { welcome } from './welcome.ts';
 export async function start(config: Config, log: Logger, closing: Closing): Promise<void> {
   await mustBeFree(config);
   const documents = await documentsOf(config);
+  const apollo = await openApollo(config, log);
   const metrics = await openMetrics(config, closing);
+  const tracing = await openTracing(config, log, closing);
   const embedded = config.databaseUrl === undefined;
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, closing));
   const sql = await reach(databaseUrl);
@@ -48,7 +51,12 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
   closing.add(async () => stopPruning());
 
   const demo = embedded ? await demoFor(resources, config.dataFolder) : undefined;
-  const gateway = oneProcessGateway(resources, config, log, undefined, { documents, metrics });
+  const gateway = oneProcessGateway(resources, config, log, undefined, {
+    documents,
+    apollo,
+    metrics,
+    tracing,
+  });
   closing.add(() => gateway.close());
   const port = await listening(gateway, config);
   const endpoint = endpointOf(config.host, port);
@@ -62,7 +70,7 @@ export function oneProcessGateway(
   config: GatewayOptions['config'],
   log: Logger,
   onCall?: (subgraph: string, text: string) => void,
-  more: Pick<GatewayOptions, 'documents' | 'metrics'> = {},
+  more: Pick<GatewayOptions, 'documents' | 'apollo' | 'metrics' | 'tracing'> = {},
 ): Gateway {
   const supergraph = compose(
     subgraphs.map(({ name, sdl }) => ({ name, sdl, url: subgraphUrls[name] ?? '' })),

@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 import { StartFailure } from '../subgraphs/start-failure.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Metrics } from './metrics.ts';
+import type { Tracing } from './tracing.ts';
 
 // What every long-running command has in common: its configuration, its log, how it fails to start and how it ends.
 
@@ -95,6 +96,7 @@ export async function listening(
   try {
     return (await server.listen(address)).port;
   } catch (error) {
+    if (error instanceof StartFailure) throw error;
     throw cannotListen(error, address, variable);
   }
 }
@@ -147,6 +149,19 @@ export async function openMetrics(
     process.stdout.write(`Metrics are at ${endpointOf(host, port).replace(/graphql$/, 'metrics')}\n`);
   }
   return metrics;
+}
+
+/** The traces that the configuration asks for, the last of them sent when the process ends; loaded only then. */
+export async function openTracing(
+  { traces }: Config,
+  log: Logger,
+  closing: Closing,
+): Promise<Tracing | undefined> {
+  if (traces === undefined) return undefined;
+  const { createTracing } = await import('./tracing.ts');
+  const tracing = await createTracing(traces, log);
+  closing.add(() => tracing.close());
+  return tracing;
 }
 
 /** Where clients on this machine reach a server that listens there. */

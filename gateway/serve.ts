@@ -4,6 +4,7 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
+import type { Apollo, ApolloAnswer, Asked } from './apollo.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
@@ -24,6 +25,7 @@ import {
   tooLate,
   withHint,
 } from './told.ts';
+import type { Tracing } from './tracing.ts';
 
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
 
@@ -31,7 +33,10 @@ export interface ServeOptions {
   /** What new requests are served from; those under way stay with what they began with. */
   graph(): Graph;
   persisted: Persisted;
+  /** Lets plugins have a say in what is answered over HTTP. */
+  apollo: Apollo | undefined;
   metrics: Metrics | undefined;
+  tracing: Tracing | undefined;
   /** Whether `GET /metrics` tells them to everybody. */
   showMetrics: boolean;
   log: Logger;
@@ -57,7 +62,7 @@ const recheckMs = 2_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { persisted, metrics, showMetrics, log, origins, trustProxy, unready } = options;
+  const { persisted, apollo, metrics, tracing, showMetrics, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -91,6 +96,7 @@ export function createServer(options: ServeOptions): Server {
         : { errors: text.errors, answer: text };
     if ('answer' in prepared) {
       metrics?.operation('unknown', 'refused');
+      tracing?.refused(caller, prepared.answer);
       return caller.seesPart && caller.principal.kind === 'anonymous' ? withHint(prepared) : prepared.answer;
     }
     persisted.remember(params);
@@ -269,7 +275,10 @@ export function createServer(options: ServeOptions): Server {
     const params = paramsOf(request);
     const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
     const operation = operationOf(graph, caller, params);
-    if ('json' in operation) return sendAnswer(reply, type, operation);
+    const asked = (): Asked => ({ http: request, caller, params, schema: graph.engine.schema });
+    if ('json' in operation) {
+      return sendAnswer(reply, type, (await apollo?.refuse(asked(), operation)) ?? operation);
+    }
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
@@ -310,8 +319,13 @@ export function createServer(options: ServeOptions): Server {
       signal.abort();
     }, longestAnsweringMs);
     const started = performance.now();
-    const answered = await graph.engine.execute(operation, { caller, variables, signal });
-    clearTimeout(deadline);
+    const execute = () => graph.engine.execute(operation, { caller, variables, signal });
+    let answered: Answer | ApolloAnswer;
+    try {
+      answered = await (apollo ? apollo.answer(asked(), operation, execute) : execute());
+    } finally {
+      clearTimeout(deadline);
+    }
     metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
     return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
   }
@@ -365,14 +379,17 @@ async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };
 }
 
-function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
+function sendAnswer(reply: FastifyReply, type: MediaType, answer: Answer | ApolloAnswer): FastifyReply {
+  const { json, hasData } = answer;
+  const head = 'head' in answer ? answer.head : undefined;
   // application/json is from before answers had statuses: a request that could be read is answered with 200.
-  const status = hasData || type === 'application/json' ? 200 : 400;
-  return reply
-    .header('cache-control', 'no-store')
+  const status = head?.status ?? (hasData || type === 'application/json' ? 200 : 400);
+  reply
     .code(status)
-    .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`)
-    .send(json);
+    .header('cache-control', 'no-store')
+    .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`);
+  if (head !== undefined) reply.headers(Object.fromEntries(head.headers));
+  return reply.send(json);
 }
 
 function sendJson(reply: FastifyReply, status: number, type: MediaType, body: object): FastifyReply {

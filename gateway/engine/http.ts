@@ -12,6 +12,8 @@ export interface OverHttpOptions<Caller> {
   headersOf?(caller: Caller): Record<string, string>;
   /** Sent in a subscription's `extensions`: the socket is shared, so a caller can't stand in its headers. */
   streamExtensionsOf?(caller: Caller): Record<string, unknown>;
+  /** Told of the HTTP status of each answer. */
+  onStatus?(caller: Caller, status: number): void;
   /** From sending to the last byte. Default 30,000. */
   timeoutMs?: number;
   /** Connections kept to the subgraph. Default 64. */
@@ -19,7 +21,15 @@ export interface OverHttpOptions<Caller> {
 }
 
 export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Caller> {
-  const { name, url, headersOf, streamExtensionsOf, timeoutMs = 30_000, connections = 64 } = options;
+  const {
+    name,
+    url,
+    headersOf,
+    streamExtensionsOf,
+    onStatus,
+    timeoutMs = 30_000,
+    connections = 64,
+  } = options;
   const { origin, pathname, search } = new URL(url);
   const pool = new Pool(origin, { connections, keepAliveTimeout: 30_000 });
   let socket: SubgraphSocket | undefined;
@@ -30,6 +40,7 @@ export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Cal
         clearTimeout(timer);
         call.signal?.removeEventListener('abort', abort);
         if (error) return reject(error);
+        onStatus?.(call.caller, status);
         try {
           resolve(resultOf(name, status, body));
         } catch (failure) {

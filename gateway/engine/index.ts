@@ -46,6 +46,8 @@ export interface EngineOptions<Caller> {
   percentage?(): number;
   /** Told of each call to a subgraph before it is made. */
   onCall?(subgraph: string, text: string, variables: Values | undefined): void;
+  /** Told of each plan that had to be made, for whom, and since when by `performance.now()`. */
+  onPlan?(caller: Caller, started: number): void;
   /** Told of what went wrong inside; may return an id that the client is told. */
   onFault?(error: unknown, where: string): string | undefined;
 }
@@ -72,11 +74,14 @@ export interface StreamEvent {
   readonly errors: Result['errors'];
 }
 
-export interface Stream {
+export interface Stream<Caller = unknown> {
   /** The subgraph's items in order. Throws if the subgraph breaks the stream off; ends only if it completes it. */
   events: AsyncIterable<StreamEvent>;
-  /** Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted. */
-  answer(event: StreamEvent): Promise<Answer>;
+  /**
+   * Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted.
+   * @param caller  who asks subgraphs; by default who opened the stream.
+   */
+  answer(event: StreamEvent, caller?: Caller): Promise<Answer>;
   cancel(): Promise<void>;
 }
 
@@ -96,7 +101,7 @@ export interface Engine<Caller> {
   /** Runs a query or mutation. Never throws: whatever goes wrong is in the answer. */
   execute(operation: Operation, request: EngineRequest<Caller>): Promise<Answer>;
   /** Opens a subscription; an answer if it is refused before its first event. */
-  subscribe(operation: Operation, request: StreamRequest<Caller>): Promise<Stream | Answer>;
+  subscribe(operation: Operation, request: StreamRequest<Caller>): Promise<Stream<Caller> | Answer>;
   dispose(): Promise<void>;
 }
 
@@ -130,7 +135,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
 
   const projections = new WeakMap<Variant, Projection>();
   const alwaysReady = new WeakMap<Variant, Ready>();
-  const ready = (operation: Operation, variant: Variant): Ready | Refused => {
+  const ready = (operation: Operation, variant: Variant, caller: Caller): Ready | Refused => {
     const known = alwaysReady.get(variant);
     if (known) {
       if (variant.text !== undefined) planner.hits += 1;
@@ -138,6 +143,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     }
     let plan: Plan = nothing;
     if (variant.text !== undefined) {
+      const { misses } = planner;
+      const started = performance.now();
       try {
         const side = planner.isProgressive ? percentage() : 0;
         plan = planner.plan(variant.text, side, types);
@@ -146,6 +153,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
           const parts = variant.parts.map((text) => planner.plan(text, side, types).step);
           plan = { ...plan, step: sequence(parts.filter((step) => step !== undefined)) };
         }
+        if (planner.misses > misses) options.onPlan?.(caller, started);
       } catch (error) {
         const id = services.onFault(error, 'planning');
         const message = 'The operation could not be planned.';
@@ -189,7 +197,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       if ('errors' in coerced) return coerced.answer;
       const { values } = coerced;
       const variant = operation.variant(values);
-      const prepared = ready(operation, variant);
+      const prepared = ready(operation, variant, request.caller);
       if ('errors' in prepared) return prepared.answer;
       const run = runOf(operation, values, request);
       await prepared.plan.step?.(run);
@@ -202,7 +210,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const coerced = operation.coerce(request.variables);
       if ('errors' in coerced) return coerced.answer;
       const values = resumedValues(operation, coerced.values, request.after);
-      const prepared = ready(operation, operation.variant(values));
+      const prepared = ready(operation, operation.variant(values), request.caller);
       if ('errors' in prepared) return prepared.answer;
       const { plan, project } = prepared;
       const { source } = plan;
@@ -234,8 +242,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const events = eventsOf(results, source.rootKeys[0], operation.resumable?.resume, signal);
       return {
         events,
-        async answer(event) {
-          const run = runOf(operation, values, { ...request, signal });
+        async answer(event, caller = request.caller) {
+          const run = runOf(operation, values, { caller, signal });
           mergeRoot(run, source, types, { ...event, data: event.data && copied(event.data) });
           await plan.step?.(run);
           return answerOf(run, event.data && run.data, project, undefined);

@@ -71,6 +71,7 @@ try {
   const laurels = [
     own('Laurel', './serve-laurel.js', 'http'),
     own('Laurel, in process', './serve-laurel.js', 'in-process'),
+    own('Laurel, in process, Apollo front', './serve-laurel.js', 'in-process', 'apollo'),
   ];
   if (options.profile) await profile(laurels, load);
   else {

@@ -15,8 +15,11 @@ describe('configuration', () => {
         trustProxy: false,
         trustedDocuments: undefined,
         trustedOnly: false,
+        front: 'plain',
+        apolloPlugins: [],
         metrics: false,
         metricsPort: undefined,
+        traces: undefined,
         forwardHeaders: [],
         timeouts: {},
       },
@@ -59,6 +62,34 @@ describe('configuration', () => {
     });
   });
 
+  it('has plugins only where there is a server for them', () => {
+    const LAUREL_APOLLO_PLUGINS = './log.js, plugin-of-others';
+    expect(readConfig({ LAUREL_FRONT: 'apollo', LAUREL_APOLLO_PLUGINS })).toMatchObject({
+      config: { front: 'apollo', apolloPlugins: ['./log.js', 'plugin-of-others'] },
+    });
+    expect(readConfig({ LAUREL_APOLLO_PLUGINS })).toEqual({
+      problems: ['LAUREL_APOLLO_PLUGINS needs Apollo Server: set LAUREL_FRONT=apollo too.'],
+    });
+  });
+
+  it('makes traces where there is somebody to send them to', () => {
+    const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:4318';
+    expect(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT })).toMatchObject({
+      config: { traces: { protocol: 'http/protobuf', documents: false } },
+    });
+    for (const off of [{ OTEL_TRACES_EXPORTER: 'none' }, { OTEL_SDK_DISABLED: 'TRUE' }])
+      expect(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT, ...off })).toMatchObject({
+        config: { traces: undefined },
+      });
+    const OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = 'localhost:4318';
+    expect(readConfig({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toEqual({
+      problems: [
+        'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is a URL that begins with http:// or https://, got "localhost:4318".',
+        'OTEL_EXPORTER_OTLP_PROTOCOL is http/protobuf or http/json, got "grpc".',
+      ],
+    });
+  });
+
   it('reads headers to forward, but none of our own calls', () => {
     expect(readConfig({ LAUREL_FORWARD_HEADERS: 'X-Tenant, traceparent' })).toMatchObject({
       config: { forwardHeaders: ['x-tenant', 'traceparent'] },
@@ -95,10 +126,18 @@ describe('configuration', () => {
       ['LAUREL_TRUST_PROXY', 'false'],
       ['LAUREL_TRUSTED_DOCUMENTS', ''],
       ['LAUREL_TRUSTED_ONLY', 'false'],
+      ['LAUREL_FRONT', 'plain'],
+      ['LAUREL_APOLLO_PLUGINS', ''],
       ['LAUREL_METRICS', 'false'],
       ['LAUREL_METRICS_PORT', ''],
       ['LAUREL_FORWARD_HEADERS', ''],
       ['LAUREL_TIMEOUTS', ''],
+      ['LAUREL_TRACE_DOCUMENTS', 'false'],
+      ['OTEL_EXPORTER_OTLP_ENDPOINT', ''],
+      ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ''],
+      ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'],
+      ['OTEL_TRACES_EXPORTER', 'otlp'],
+      ['OTEL_SDK_DISABLED', 'false'],
     ]);
   });
 });
