@@ -167,8 +167,7 @@ export function createServer(options: ServeOptions): Server {
         if ('json' in operation) return refused(operation);
         const items = await resultsOf(graph, operation, caller, params, credentials, controller);
         if ('json' in items) return refused(items);
-        const short = operation.kind !== 'subscription';
-        return { document: operation.document, operationName: operation.name, items, short };
+        return { items, short: operation.kind !== 'subscription' };
       } catch (error) {
         release();
         metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');

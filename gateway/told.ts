@@ -55,7 +55,7 @@ export function withHint({ errors }: Pick<Answer, 'errors'>): Answer {
 /** The words for a request that Fastify refused before it came to GraphQL. */
 export function clientError(status: number, { message }: Error): { code: string; message: string } {
   if (status === 413)
-    return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
+    return { code: 'BODY_LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
   if (status === 415)
     return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
   return { code: 'BAD_REQUEST', message };
