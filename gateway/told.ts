@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import type { Answer, FormattedError } from './engine/index.ts';
-import { LiveFailure } from './live.ts';
+import { LiveFailure } from './live-group.ts';
 import { BadRequest } from './request.ts';
 
 // How the front words what it doesn't answer.

@@ -75,15 +75,18 @@ export interface StreamEvent {
   readonly cursor: string | undefined;
   /** The item says that the stream is live from here on: what was missed, if anything, has been sent. */
   readonly live: boolean;
-  /** The event's root as the subgraph sent it; `answer` doesn't change it. */
-  readonly data: Data | null;
+  /** The event's root as the subgraph sent it; `answer` doesn't change it. Undefined: the subgraph refuses the stream. */
+  readonly data: Data | null | undefined;
   readonly errors: Result['errors'];
 }
 
 export interface Stream {
   /** The subgraph's items in order. Throws if the subgraph breaks the stream off; ends only if it completes it. */
   events: AsyncIterable<StreamEvent>;
-  /** Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted. */
+  /**
+   * Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted. Without data
+   * for an event that refuses the stream.
+   */
   answer(event: StreamEvent): Promise<Answer>;
   cancel(): Promise<void>;
 }
@@ -232,10 +235,11 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
         request.signal?.removeEventListener('abort', abort);
         return refused([failureOf(services, source.subgraph, error)]).answer;
       }
+      const refusal = ({ errors = [] }: Pick<Result, 'errors'>): Answer =>
+        refused(errors.map((error) => toldOf(services, source.subgraph, error))).answer;
       if (!isStream(opened)) {
         request.signal?.removeEventListener('abort', abort);
-        const errors = (opened.errors ?? []).map((error) => toldOf(services, source.subgraph, error));
-        return refused(errors).answer;
+        return refusal(opened);
       }
 
       const results = opened[Symbol.asyncIterator]();
@@ -243,6 +247,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       return {
         events,
         async answer(event) {
+          if (event.data === undefined) return refusal(event);
           const run = runOf(operation, values, { ...request, signal });
           mergeRoot(run, source, types, { ...event, data: event.data && copied(event.data) });
           await plan.step?.(run);
@@ -328,7 +333,7 @@ function eventsOf(
   const read = async (): Promise<IteratorResult<StreamEvent>> => {
     const { value, done } = await results.next();
     if (done) return end;
-    const { data = null, errors } = value;
+    const { data, errors } = value;
     const item = (rootKey === undefined ? undefined : data?.[rootKey]) as Data | null | undefined;
     const cursor = resume && item?.[resume.cursorKey];
     const live = resume?.live === undefined || resume.live.includes(String(item?.[resume.typeKey]));
