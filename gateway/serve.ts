@@ -10,7 +10,8 @@ import { sendPage } from './graphiql.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
-import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
+import { jsonType, leaving, sendAnswer, sendJson, wantsPage } from './reply.ts';
+import { accepted, BadRequest, checked, type GraphqlParams, paramsOf } from './request.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 import {
@@ -96,28 +97,48 @@ export function createServer(options: ServeOptions): Server {
     return prepared;
   };
 
-  /** The results of any operation: one of a query or mutation, many of a subscription. */
-  const resultsOf = async (
-    { engine, access, live }: Graph,
+  /** The answer to a query or mutation; `tooLate` when it takes longer than anybody should wait. */
+  const executed = async (
+    { engine }: Graph,
     operation: Operation,
     caller: Caller,
     { variables }: GraphqlParams,
+    controller: AbortController,
+  ): Promise<Answer> => {
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      controller.abort();
+    }, longestAnsweringMs);
+    const started = performance.now();
+    const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
+    clearTimeout(deadline);
+    metrics?.operation(operation.kind, late ? 'timeout' : answer, performance.now() - started);
+    return late ? tooLate : answer;
+  };
+
+  /** The results of any operation: one of a query or mutation, many of a subscription. */
+  const resultsOf = async (
+    graph: Graph,
+    operation: Operation,
+    caller: Caller,
+    params: GraphqlParams,
     credentials: CredentialHeaders,
     controller: AbortController,
     after?: string,
   ): Promise<AsyncIterable<LiveItem> | Answer> => {
+    const { access, live } = graph;
+    const { variables } = params;
+    // Ended by the client's leaving, or by ours before it: then the client is told why.
+    const own = new AbortController();
+    controller.signal.addEventListener('abort', () => own.abort(), { once: true });
+    if (controller.signal.aborted) own.abort();
     if (operation.kind === 'subscription') {
-      // Ended by the client's leaving, or by ours before it: then the client is told why.
-      const stream = new AbortController();
-      controller.signal.addEventListener('abort', () => stream.abort(), { once: true });
-      if (controller.signal.aborted) stream.abort();
-      const items = await live.subscribe({ operation, caller, variables, after, signal: stream.signal });
+      const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
-      return 'json' in items ? items : whileValid(items, access, credentials, stream);
+      return 'json' in items ? items : whileValid(items, access, credentials, own);
     }
-    const started = performance.now();
-    const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
-    metrics?.operation(operation.kind, answer, performance.now() - started);
+    const answer = await executed(graph, operation, caller, params, own);
     return answer.hasData ? once(answer) : answer;
   };
 
@@ -264,8 +285,15 @@ export function createServer(options: ServeOptions): Server {
     }
     const params = paramsOf(request);
     const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
+    const asEvents = (items: AsyncIterable<LiveItem>) =>
+      writeEvents(reply, items, {
+        ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
+        faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
+      });
     const operation = operationOf(graph, caller, params);
-    if ('json' in operation) return sendAnswer(reply, type, operation);
+    if ('json' in operation) {
+      return type === 'text/event-stream' ? asEvents(once(operation)) : sendAnswer(reply, type, operation);
+    }
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
@@ -284,11 +312,7 @@ export function createServer(options: ServeOptions): Server {
         controller,
         after,
       );
-      if ('json' in items) return sendAnswer(reply, 'application/json', items);
-      return writeEvents(reply, items, {
-        ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
-        faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
-      });
+      return asEvents('json' in items ? once(items) : items);
     }
     if (operation.kind === 'subscription') {
       throw new BadRequest(
@@ -296,17 +320,10 @@ export function createServer(options: ServeOptions): Server {
         'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
       );
     }
-    const { variables } = params;
-    let late = false;
-    const deadline = setTimeout(() => {
-      late = true;
-      controller.abort();
-    }, longestAnsweringMs);
-    const started = performance.now();
-    const answered = await graph.engine.execute(operation, { caller, variables, signal: controller.signal });
-    clearTimeout(deadline);
-    metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
-    return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
+    const answered = await executed(graph, operation, caller, params, controller);
+    return answered === tooLate
+      ? sendJson(reply, 504, type, { errors: tooLate.errors })
+      : sendAnswer(reply, type, answered);
   }
 
   app.get('/health/live', async () => ({ status: 'live' }));
@@ -356,46 +373,4 @@ export function createServer(options: ServeOptions): Server {
 
 async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };
-}
-
-/** Aborted when the client leaves before it has its answer. */
-function leaving({ raw }: FastifyReply): AbortController {
-  const left = new AbortController();
-  const leave = () => {
-    if (!raw.writableFinished) left.abort();
-  };
-  if (raw.destroyed) leave();
-  else raw.once('close', leave);
-  return left;
-}
-
-function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
-  // application/json is from before answers had statuses: a request that could be read is answered with 200.
-  const status = hasData || type === 'application/json' ? 200 : 400;
-  return reply
-    .header('cache-control', 'no-store')
-    .code(status)
-    .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`)
-    .send(json);
-}
-
-function sendJson(reply: FastifyReply, status: number, type: MediaType, body: object): FastifyReply {
-  return reply.code(status).header('content-type', `${type}; charset=utf-8`).send(JSON.stringify(body));
-}
-
-function jsonType({ headers }: FastifyRequest): MediaType {
-  return (
-    accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json'
-  );
-}
-
-function wantsPage({ method, query, headers }: FastifyRequest): boolean {
-  const offered: MediaType[] = [
-    'application/json',
-    'application/graphql-response+json',
-    'text/event-stream',
-    'text/html',
-  ];
-  const asks = ['query', 'documentId', 'extensions'].some((name) => name in (query as object));
-  return method === 'GET' && !asks && accepted(headers.accept, offered) === 'text/html';
 }

@@ -39,17 +39,22 @@ export const shuttingDown: FormattedError = {
   extensions: { code: 'SHUTTING_DOWN' },
 };
 
-export const tooLate: FormattedError = {
-  message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
-  extensions: { code: 'REQUEST_TIMEOUT' },
-};
+export const tooLate: Answer = refusal([
+  {
+    message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
+    extensions: { code: 'REQUEST_TIMEOUT' },
+  },
+]);
 
 /** The most likely reason why somebody without a credential asks for what isn't there. */
 export function withHint({ errors }: Pick<Answer, 'errors'>): Answer {
   const hint =
     'Without a credential only the public part of the graph is seen: send x-api-key or authorization.';
-  const hinted = errors.map((error) => ({ ...error, message: `${error.message} ${hint}` }));
-  return { json: JSON.stringify({ errors: hinted }), hasData: false, errors: hinted };
+  return refusal(errors.map((error) => ({ ...error, message: `${error.message} ${hint}` })));
+}
+
+function refusal(errors: readonly FormattedError[]): Answer {
+  return { json: JSON.stringify({ errors }), hasData: false, errors };
 }
 
 /** The words for a request that Fastify refused before it came to GraphQL. */

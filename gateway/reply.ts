@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Answer } from './engine/index.ts';
+import { accepted, type MediaType } from './request.ts';
+
+// How an answer leaves as HTTP: its media type, its status, and who is still there to take it.
+// https://graphql.github.io/graphql-over-http/draft/
+
+/** Aborted when the client leaves before it has its answer. */
+export function leaving({ raw }: FastifyReply): AbortController {
+  const left = new AbortController();
+  const leave = () => {
+    if (!raw.writableFinished) left.abort();
+  };
+  if (raw.destroyed) leave();
+  else raw.once('close', leave);
+  return left;
+}
+
+/** Answers with an operation's result. */
+export function sendAnswer(reply: FastifyReply, type: MediaType, { json, hasData }: Answer): FastifyReply {
+  // application/json is from before answers had statuses: a request that could be read is answered with 200.
+  const status = hasData || type === 'application/json' ? 200 : 400;
+  return reply
+    .header('cache-control', 'no-store')
+    .code(status)
+    .header('content-type', `${type}; charset=utf-8`)
+    .send(json);
+}
+
+/** Answers with what no operation came to. */
+export function sendJson(reply: FastifyReply, status: number, type: MediaType, body: object): FastifyReply {
+  return reply.code(status).header('content-type', `${type}; charset=utf-8`).send(JSON.stringify(body));
+}
+
+/** The JSON that a client prefers for errors, whatever it asked for. */
+export function jsonType({ headers }: FastifyRequest): MediaType {
+  return (
+    accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json'
+  );
+}
+
+/** Whether somebody looks at the graph in a browser, and asks it nothing. */
+export function wantsPage({ method, query, headers }: FastifyRequest): boolean {
+  const offered: MediaType[] = [
+    'application/json',
+    'application/graphql-response+json',
+    'text/event-stream',
+    'text/html',
+  ];
+  const asks = ['query', 'documentId', 'extensions'].some((name) => name in (query as object));
+  return method === 'GET' && !asks && accepted(headers.accept, offered) === 'text/html';
+}
