@@ -11,7 +11,7 @@ import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { jsonType, leaving, sendAnswer, sendJson, wantsPage } from './reply.ts';
-import { accepted, BadRequest, checked, type GraphqlParams, paramsOf } from './request.ts';
+import { accepted, BadRequest, checked, type GraphqlParams, notJson, paramsOf, textOf } from './request.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 import {
@@ -209,12 +209,19 @@ export function createServer(options: ServeOptions): Server {
     done(null, payload);
   });
   // GraphQL reads its own bodies: whatever comes as something else is answered in GraphQL's way too.
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const text = textOf(request, body as Buffer);
+    parseJson(request, text, (error, value) => done(error && notJson(text), value));
+  });
   app.setErrorHandler((error, request, reply) => {
     const { statusCode } = error as { statusCode?: number };
     if (statusCode !== undefined && statusCode < 500) {
-      const { code, message } = clientError(statusCode, error as Error);
-      return sendJson(reply, statusCode, jsonType(request), { errors: [{ message, extensions: { code } }] });
+      return sendJson(reply, statusCode, jsonType(request), {
+        errors: [clientError(statusCode, error as Error)],
+      });
     }
     return sendErrors(request, reply, error);
   });
@@ -249,6 +256,7 @@ export function createServer(options: ServeOptions): Server {
   app.route({
     method: ['GET', 'POST'],
     url: path,
+    exposeHeadRoute: false,
     async handler(request, reply) {
       if (closing) {
         reply.header('retry-after', '1');
@@ -264,7 +272,7 @@ export function createServer(options: ServeOptions): Server {
   });
 
   app.route({
-    method: ['PUT', 'PATCH', 'DELETE'],
+    method: ['HEAD', 'PUT', 'PATCH', 'DELETE'],
     url: path,
     handler: (request, reply) =>
       sendErrors(request, reply, new BadRequest(405, 'Send a query by GET or POST.', { allow: 'GET, POST' })),
