@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
 import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
+import { scalars } from '../subgraphs/scalars.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
@@ -103,6 +104,8 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
       const subgraph = reach?.(name) ?? distant(name, url, timeouts[name]);
       return metrics?.measured(name, subgraph) ?? subgraph;
     },
+    // A foreign graph may mean something else by these names.
+    scalars: auth === 'laurel' ? scalars : [],
     ...(onCall === undefined ? {} : { onCall }),
     onFault(error, where) {
       const id = faultId();

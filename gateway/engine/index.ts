@@ -1,4 +1,4 @@
-import { executeSync, type GraphQLSchema } from 'graphql';
+import { executeSync, type GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import type { Data } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
 import {
@@ -16,6 +16,7 @@ import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';
 import { type Plan, Planner } from './plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
+import { checkScalars } from './scalar.ts';
 import type { Result, Subgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Resume, Variant } from './variant.ts';
@@ -42,6 +43,8 @@ export interface EngineOptions<Caller> {
   supergraph: string;
   /** How to reach each `join__Graph`. */
   subgraph(name: string, url: string | undefined): Subgraph<Caller>;
+  /** What is known of the supergraph's scalars: values that these refuse are refused. */
+  scalars?: readonly GraphQLScalarType[];
   /** Those given replace their defaults. */
   limits?: Partial<Limits>;
   /** Whether errors of subgraphs without a code lose their message. Default true. */
@@ -121,6 +124,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   const { maskErrors = true, cacheSize = 1_000, percentage = () => Math.random() * 100 } = options;
   const planner = new Planner(options.supergraph, { labels: options.overrideLabels, cacheSize });
   const supergraph = readSupergraph(options.supergraph, planner.consumerSdl);
+  checkScalars(supergraph.schema, options.scalars ?? []);
   const operations = new Operations({
     supergraph,
     limits: { ...defaultLimits, ...options.limits },
