@@ -17,7 +17,7 @@ import { type Operation, Operations, type Values, type View } from './operation.
 import { type Plan, Planner } from './plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
 import { checkScalars } from './scalar.ts';
-import type { Result, Subgraph } from './subgraph.ts';
+import { type Result, type Subgraph, SubgraphFailure } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Resume, Variant } from './variant.ts';
 
@@ -247,7 +247,9 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       }
 
       const results = opened[Symbol.asyncIterator]();
-      const events = eventsOf(results, source.rootKeys[0], operation.resumable?.resume, signal);
+      const brokeOff = ({ cause }: SubgraphFailure) =>
+        void services.onFault(cause, `stream of subgraph ${source.subgraph}`);
+      const events = eventsOf(results, source.rootKeys[0], operation.resumable?.resume, signal, brokeOff);
       return {
         events,
         async answer(event) {
@@ -318,12 +320,16 @@ function isStream(opened: AsyncIterable<Result> | Result): opened is AsyncIterab
   return Symbol.asyncIterator in opened;
 }
 
-/** Reads a subgraph's stream. Aborting ends it at once, even while the subgraph is silent. */
+/**
+ * Reads a subgraph's stream. Aborting ends it at once, even while the subgraph is silent.
+ * @param brokeOff  told when the subgraph breaks it off.
+ */
 function eventsOf(
   results: AsyncIterator<Result>,
   rootKey: string | undefined,
   resume: Resume | undefined,
   signal: AbortSignal,
+  brokeOff: (failure: SubgraphFailure) => void,
 ): AsyncIterableIterator<StreamEvent> {
   const end: IteratorResult<StreamEvent, undefined> = { done: true, value: undefined };
   let wake: ((result: typeof end) => void) | undefined;
@@ -351,7 +357,11 @@ function eventsOf(
       new Promise((resolve, reject) => {
         if (signal.aborted) return resolve(end);
         wake = resolve;
-        read().then(resolve, reject);
+        read().then(resolve, (error) => {
+          // Once for the log, whoever and how many then hear of it.
+          if (error instanceof SubgraphFailure) brokeOff(error);
+          reject(error);
+        });
       }),
     async return() {
       signal.removeEventListener('abort', stop);

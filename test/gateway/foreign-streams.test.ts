@@ -1,4 +1,4 @@
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter, on, once } from 'node:events';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -20,9 +20,27 @@ const scored = (...ids: (string | null)[]) => {
   for (const id of ids) source.emit('scored', id);
 };
 
+/** Entries of a log that can be resumed. */
+let written = 0;
+const write = () => {
+  written++;
+  source.emit('written');
+};
+
 const league = {
-  sdl: `type Query { ok: Boolean }
-        type Subscription { scored(team: ID): Score refused: Int missing: Int }
+  sdl: `extend schema
+          @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@composeDirective"])
+          @link(url: "https://example.test/stream/v1.0", import: ["@resumable"])
+          @composeDirective(name: "@resumable")
+        directive @resumable(cursor: String!, after: String!) on FIELD_DEFINITION
+        type Query { ok: Boolean }
+        type Subscription {
+          scored(team: ID): Score
+          refused: Int
+          missing: Int
+          log(after: String): Entry! @resumable(cursor: "cursor", after: "after")
+        }
+        type Entry { cursor: String! at: Int! }
         type Score { points: Int! by: User! }
         type User @key(fields: "id") { id: ID! }`,
   resolvers: {
@@ -31,6 +49,17 @@ const league = {
         subscribe: () => on(source, 'scored', { close: ['close'] }),
         // Without an id the score has no points, which it may not lack.
         resolve: ([id]: [string | null]) => ({ points: id && 3, by: { id } }),
+      },
+      log: {
+        async *subscribe(_: unknown, { after }: { after?: string }) {
+          let at = Number(after ?? written);
+          // The first item of a live stream says where it stands.
+          if (after === undefined) yield { log: { cursor: `${at}`, at } };
+          while (true) {
+            while (at < written) yield { log: { cursor: `${++at}`, at } };
+            await once(source, 'written');
+          }
+        },
       },
       refused: {
         subscribe() {
@@ -189,6 +218,22 @@ describe.each(['graphql-ws', 'graphql-sse'] as const)('a stream of a foreign sub
     await expect.poll(listeners).toBe(1);
     scored('b');
     expect(await socket.next()).toEqual({ id: '2', type: 'next', payload: { data: event('b') } });
+  });
+
+  it('that can be resumed goes on where it was when its subgraph is back, and misses nothing', async () => {
+    const foreign = await startLeague(transport);
+    const socket = await client(await gatewayTo(foreign.url));
+    const entry = async () => (await socket.next()).payload.data.log.at;
+    socket.send({ id: '1', type: 'subscribe', payload: { query: 'subscription { log { at } }' } });
+    const start = await entry();
+    write();
+    expect(await entry()).toBe(start + 1);
+    await foreign.crash();
+    write();
+    await startLeague(transport, foreign.port);
+    expect(await entry()).toBe(start + 2);
+    write();
+    expect(await entry()).toBe(start + 3);
   });
 
   it('that is refused is an error, no event', async () => {
