@@ -107,10 +107,6 @@ describe('opening', () => {
     const { socket } = await open(['graphql-ws', 'graphql-transport-ws']);
     expect(socket.protocol).toBe('graphql-transport-ws');
   });
-
-  it('without connection_init in time is closed with 4408', async () => {
-    expect(await (await open()).closed).toBe(4408);
-  });
 });
 
 describe('connection_init', () => {
@@ -398,8 +394,8 @@ describe('leaving', () => {
 });
 
 describe('a server that is impatient', () => {
-  /** Sockets over a server of their own: `patienceMs` for the first message and for each pong. */
-  async function impatient(patienceMs: number) {
+  /** Sockets over a server of their own. */
+  async function impatient(patience: { initWithinMs?: number; pingEveryMs?: number }) {
     const sockets = createSockets({
       run: async () => ({ errors: [{ message: 'No.' }] }),
       async authenticate(credentials) {
@@ -412,8 +408,7 @@ describe('a server that is impatient', () => {
         error instanceof Refusal
           ? [{ message: error.message, extensions: error.extensions }]
           : [{ message: 'A fault.', extensions: { code: 'INTERNAL' } }],
-      initWithinMs: patienceMs,
-      pingEveryMs: patienceMs,
+      ...patience,
     });
     const server = createServer();
     server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
@@ -430,7 +425,7 @@ describe('a server that is impatient', () => {
   }
 
   it('closes a connection with a bad credential with 4403, and after a fault of its own with 1011', async () => {
-    await using server = await impatient(5_000);
+    await using server = await impatient({});
     for (const [key, code] of [
       ['bad', 4403],
       ['fault', 1011],
@@ -442,8 +437,13 @@ describe('a server that is impatient', () => {
     }
   });
 
+  it('closes a connection without connection_init in time with 4408', async () => {
+    await using server = await impatient({ initWithinMs: 30 });
+    expect(await (await rawSocket(server.endpoint)).closed).toBe(4408);
+  });
+
   it('drops a peer that answers no ping, and one that sends half a frame and falls silent', async () => {
-    await using server = await impatient(30);
+    await using server = await impatient({ pingEveryMs: 30 });
     for (const bytes of [[], [0x81, 0xff], [0x01, 0x85, 0, 0, 0, 0, 0x7b]]) {
       const socket = await upgraded(server.endpoint);
       socket.resume();
