@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
 import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
+import { scalars } from '../subgraphs/scalars.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Apollo } from './apollo.ts';
 import type { Config } from './config.ts';
@@ -118,6 +119,8 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
       const measured = metrics?.measured(name, subgraph) ?? subgraph;
       return tracing?.subgraph(name, local === undefined ? url : undefined, measured) ?? measured;
     },
+    // A foreign graph may mean something else by these names.
+    scalars: auth === 'laurel' ? scalars : [],
     ...(onCall === undefined ? {} : { onCall }),
     ...(tracing === undefined ? {} : { onPlan: tracing.planned }),
     onFault(error, where) {
