@@ -3,7 +3,7 @@ import { faultId } from '../subgraphs/fault.ts';
 import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Config } from './config.ts';
-import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createEngine, type Engine, type EngineOptions, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
 import { createGraph, type Graph } from './graph.ts';
 import type { Live } from './live.ts';
@@ -24,6 +24,8 @@ export interface GatewayOptions {
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
     Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
+  /** Which progressive overrides of the supergraph are on. */
+  overrides?: Pick<EngineOptions<Caller>, 'overrideLabels' | 'percentage'>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Where operations, calls and streams are counted; nowhere when undefined. */
@@ -95,9 +97,10 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, onCall } = options;
+  const { reach, auth, sign, log, metrics, onCall, overrides } = options;
   const { forwardHeaders = [], timeouts = {} } = options.config;
   const engine = createEngine<Caller>({
+    ...overrides,
     supergraph,
     subgraph(name, url) {
       const subgraph = reach?.(name) ?? distant(name, url, timeouts[name]);

@@ -143,10 +143,9 @@ function collect(run: Run, batch: Batch, { isOf }: Types): Collected {
   const representations: Data[] = [];
   const entities: Collected['entities'] = [];
   const known = new Map<string, number>();
-  const strict = run.errors.length > 0;
   for (const { walk, prefix } of batch.paths) {
     walk(run.data, (object, place) => {
-      const representation = batch.representation.write(object, strict);
+      const representation = batch.representation.write(object);
       if (!representation) return;
       for (const change of batch.inputRewrites) rewrite(representation, change, isOf);
       const identity = batch.representation.identity(representation);

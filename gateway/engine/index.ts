@@ -117,7 +117,7 @@ interface Ready {
 export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Caller> {
   const { maskErrors = true, cacheSize = 1_000, percentage = () => Math.random() * 100 } = options;
   const planner = new Planner(options.supergraph, { labels: options.overrideLabels, cacheSize });
-  const supergraph = readSupergraph(options.supergraph, planner.consumerSdl);
+  const supergraph = readSupergraph(planner);
   const operations = new Operations({
     supergraph,
     limits: { ...defaultLimits, ...options.limits },

@@ -1,4 +1,5 @@
 import {
+  type EntityBatchAlias,
   type FetchNode,
   type FetchNodePathSegment,
   type FetchRewrite,
@@ -7,7 +8,14 @@ import {
   QueryPlanner,
   type RequiresSelection,
 } from '@graphql-hive/router-query-planner';
-import { Kind, type OperationDefinitionNode, parse } from 'graphql';
+import {
+  type DocumentNode,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  print,
+  stripIgnoredCharacters,
+} from 'graphql';
 import { LRUCache } from 'lru-cache';
 import {
   prefixOf,
@@ -29,6 +37,8 @@ import {
   sequence,
   type Types,
 } from './execute.ts';
+import { type Required, requiredIn, withRealFields } from './required.ts';
+import { type Entities, separated } from './separate.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of
 // different views share them.
@@ -49,8 +59,11 @@ export interface PlannerOptions {
 }
 
 export class Planner {
-  /** The SDL clients see, in the planner's words. */
+  /** The SDL clients see, in the planner's words; `supergraphSdl` is what it was made of. */
   readonly consumerSdl: string;
+  readonly supergraphSdl: string;
+  /** Names in both that stand for required fields and are nobody's to see. */
+  readonly required: Required;
   private readonly planner: QueryPlanner;
   private readonly labels: Set<string>;
   private readonly thresholds: readonly number[];
@@ -59,7 +72,9 @@ export class Planner {
   misses = 0;
 
   constructor(supergraphSdl: string, { labels, cacheSize }: PlannerOptions) {
-    this.planner = new QueryPlanner(supergraphSdl);
+    this.required = requiredIn(supergraphSdl);
+    this.supergraphSdl = this.required.sdl;
+    this.planner = new QueryPlanner(this.supergraphSdl);
     this.consumerSdl = this.planner.consumerSchema;
     this.labels = new Set(labels);
     // Asking the planner itself is a call out of JavaScript, and an array made anew.
@@ -81,7 +96,7 @@ export class Planner {
     else {
       this.misses += 1;
       const { node } = this.planner.plan(text, undefined, this.labels, percentage);
-      plan = compile(node, types);
+      plan = new Compiler(types, this.required).plan(node);
       this.plans.set(key, plan);
     }
     return plan;
@@ -93,90 +108,138 @@ export class Planner {
   }
 }
 
-function compile(node: PlanNode | undefined, types: Types): Plan {
-  const [first, ...rest] = node?.kind === 'Sequence' ? node.nodes : node ? [node] : [];
-  if (first?.kind === 'Subscription') {
-    const step = rest.length > 0 ? sequence(rest.map((later) => stepOf(later, types))) : undefined;
-    return { source: fetchOf(first.primary), step, isSerial: false };
-  }
-  const isSerial = [first, ...rest].every((one) => one?.kind === 'Fetch');
-  return { source: undefined, step: node && stepOf(node, types), isSerial };
-}
+type PlannedFetch = Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>;
 
-function stepOf(node: PlanNode, types: Types): Step {
-  switch (node.kind) {
-    case 'Sequence':
-      return sequence(node.nodes.map((inner) => stepOf(inner, types)));
-    case 'Parallel':
-      return parallel(node.nodes.map((inner) => stepOf(inner, types)));
-    case 'Condition':
-      return condition(
-        node.condition,
-        node.ifClause && stepOf(node.ifClause, types),
-        node.elseClause && stepOf(node.elseClause, types),
-      );
-    case 'Fetch':
-      return fetchRoot(fetchOf(node), types);
-    case 'Flatten':
-      if (node.node.kind !== 'Fetch') throw new Error(`A plan flattens a ${node.node.kind}.`);
-      return entitiesOf(node.path, node.node, types);
-    case 'BatchFetch': {
-      const batches = node.entityBatch.aliases.map((alias) =>
-        batchOf(alias.alias, alias.representationsVariableName, alias.paths, alias, types),
-      );
-      const rewrites = node.entityBatch.aliases.flatMap((alias) => alias.outputRewrites ?? []);
-      return fetchEntities(fetchOf({ ...node, outputRewrites: rewrites }), batches, types);
+class Compiler {
+  private readonly types: Types;
+  private readonly required: Required;
+
+  constructor(types: Types, required: Required) {
+    this.types = types;
+    this.required = required;
+  }
+
+  plan(node: PlanNode | undefined): Plan {
+    const [first, ...rest] = node?.kind === 'Sequence' ? node.nodes : node ? [node] : [];
+    if (first?.kind === 'Subscription') {
+      const step = rest.length > 0 ? sequence(rest.map((later) => this.step(later))) : undefined;
+      return { source: this.fetch(first.primary), step, isSerial: false };
     }
-    default:
-      throw new Error(`A plan has a ${node.kind}.`);
+    const isSerial = [first, ...rest].every((one) => one?.kind === 'Fetch');
+    return { source: undefined, step: node && this.step(node), isSerial };
+  }
+
+  private step(node: PlanNode): Step {
+    switch (node.kind) {
+      case 'Sequence':
+        return sequence(node.nodes.map((inner) => this.step(inner)));
+      case 'Parallel':
+        return parallel(node.nodes.map((inner) => this.step(inner)));
+      case 'Condition':
+        return condition(
+          node.condition,
+          node.ifClause && this.step(node.ifClause),
+          node.elseClause && this.step(node.elseClause),
+        );
+      case 'Fetch':
+        return fetchRoot(this.fetch(node), this.types);
+      case 'Flatten': {
+        if (node.node.kind !== 'Fetch') throw new Error(`A plan flattens a ${node.node.kind}.`);
+        const { requires = [], ...fetch } = node.node;
+        const only = {
+          alias: '_entities',
+          representationsVariableName: 'representations',
+          paths: [node.path],
+        };
+        return this.entityStep(fetch, [{ ...fetch, ...only, requires }]);
+      }
+      case 'BatchFetch':
+        return this.entityStep(node, node.entityBatch.aliases);
+      default:
+        throw new Error(`A plan has a ${node.kind}.`);
+    }
+  }
+
+  private entityStep(node: PlannedFetch, aliases: readonly EntityBatchAlias[]): Step {
+    const document = parse(node.operation, { noLocation: true });
+    const entities = aliases.map((alias) => this.entities(alias));
+    const fetch = separated({ document, entities }, this.required);
+    const outputRewrites = aliases.flatMap((alias) => alias.outputRewrites ?? []);
+    const batches = fetch.entities.map((one) => this.batch(one));
+    return fetchEntities(this.fetch({ ...node, outputRewrites }, fetch.document), batches, this.types);
+  }
+
+  private entities(alias: EntityBatchAlias): Entities {
+    return {
+      key: alias.alias,
+      variable: alias.representationsVariableName,
+      paths: alias.paths.map((path) => path.map(segmentOf)),
+      requires: alias.requires.map((one) => this.requirement(one)),
+      inputRewrites: (alias.inputRewrites ?? []).map(rewriteOf),
+      outputRewrites: (alias.outputRewrites ?? []).map(rewriteOf),
+    };
+  }
+
+  private batch({ requires, paths, ...entities }: Entities): Batch {
+    const { isOf } = this.types;
+    return {
+      ...entities,
+      paths: paths.map((path) => ({ walk: walkTo(path, isOf), prefix: prefixOf(path) })),
+      representation: representation(requires, isOf),
+    };
+  }
+
+  private fetch(
+    node: Pick<
+      FetchNode,
+      'serviceName' | 'operationKind' | 'operation' | 'variableUsages' | 'outputRewrites'
+    >,
+    document: DocumentNode = parse(node.operation, { noLocation: true }),
+  ): Fetch {
+    const rewrites = (node.outputRewrites ?? []).map(rewriteOf);
+    const renamed = new Map<string, string>();
+    for (const { path, rename } of rewrites) {
+      const last = path.at(-1);
+      if (rename !== undefined && last?.key !== undefined) renamed.set(last.key, rename);
+    }
+    return {
+      subgraph: node.serviceName,
+      kind: node.operationKind ?? 'query',
+      text: this.required.fields.size === 0 ? node.operation : this.text(document),
+      variables: node.variableUsages ?? [],
+      renamed,
+      rewrites,
+      rootKeys: rootKeysOf(document),
+    };
+  }
+
+  private text(document: DocumentNode): string {
+    return stripIgnoredCharacters(print(withRealFields(document, this.required)));
+  }
+
+  private requirement(selection: RequiresSelection): Requirement {
+    switch (selection.kind) {
+      case 'Field': {
+        const as = selection.alias ?? selection.name;
+        const inner = selection.selections?.map((one) => this.requirement(one));
+        // Whoever gets fields of some types has to know which type it is.
+        if (inner?.some(({ on }) => on !== undefined)) inner.unshift(typename);
+        return { name: selection.name, as: this.required.fields.get(as)?.name ?? as, inner };
+      }
+      case 'InlineFragment': {
+        const inner = selection.selections.map((one) => this.requirement(one));
+        return { on: selection.typeCondition, inner };
+      }
+      default:
+        throw new Error(`A plan requires a ${selection.kind}.`);
+    }
   }
 }
 
-function entitiesOf(path: FlattenNodePathSegment[], node: FetchNode, types: Types): Step {
-  const batch = batchOf('_entities', 'representations', [path], node, types);
-  return fetchEntities(fetchOf(node), [batch], types);
-}
+const typename: Requirement = { name: '__typename', as: '__typename', inner: undefined };
 
-function batchOf(
-  key: string,
-  variable: string,
-  paths: FlattenNodePathSegment[][],
-  node: Pick<FetchNode, 'requires' | 'inputRewrites' | 'outputRewrites'>,
-  types: Types,
-): Batch {
-  return {
-    key,
-    variable,
-    paths: paths.map((path) => {
-      const segments = path.map(segmentOf);
-      return { walk: walkTo(segments, types.isOf), prefix: prefixOf(segments) };
-    }),
-    representation: representation((node.requires ?? []).map(requirementOf), types.isOf),
-    inputRewrites: (node.inputRewrites ?? []).map(rewriteOf),
-    outputRewrites: (node.outputRewrites ?? []).map(rewriteOf),
-  };
-}
-
-function fetchOf(node: Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>): Fetch {
-  const rewrites = (node.outputRewrites ?? []).map(rewriteOf);
-  const renamed = new Map<string, string>();
-  for (const { path, rename } of rewrites) {
-    const last = path.at(-1);
-    if (rename !== undefined && last?.key !== undefined) renamed.set(last.key, rename);
-  }
-  return {
-    subgraph: node.serviceName,
-    kind: node.operationKind ?? 'query',
-    text: node.operation,
-    variables: node.variableUsages ?? [],
-    renamed,
-    rewrites,
-    rootKeys: rootKeysOf(node.operation),
-  };
-}
-
-function rootKeysOf(text: string): string[] {
-  const operation = parse(text, { noLocation: true }).definitions.find(
+function rootKeysOf(document: DocumentNode): string[] {
+  const operation = document.definitions.find(
     (definition): definition is OperationDefinitionNode => definition.kind === Kind.OPERATION_DEFINITION,
   );
   const keys: string[] = [];
@@ -190,21 +253,6 @@ function segmentOf(segment: FlattenNodePathSegment): Segment {
   if (segment === '@') return 'items';
   if ('Field' in segment) return { field: segment.Field };
   return { types: segment.TypeCondition };
-}
-
-function requirementOf(selection: RequiresSelection): Requirement {
-  switch (selection.kind) {
-    case 'Field':
-      return {
-        name: selection.name,
-        as: selection.alias ?? selection.name,
-        inner: selection.selections?.map(requirementOf),
-      };
-    case 'InlineFragment':
-      return { on: selection.typeCondition, inner: selection.selections.map(requirementOf) };
-    default:
-      throw new Error(`A plan requires a ${selection.kind}.`);
-  }
 }
 
 function rewriteOf(change: FetchRewrite): Rewrite {

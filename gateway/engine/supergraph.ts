@@ -38,19 +38,24 @@ export interface Supergraph extends Reserved {
   resumable: ReadonlyMap<string, Resumable>;
 }
 
-/**
- * Reads a supergraph.
- * @param sdl           the composed supergraph.
- * @param consumerSdl   the planner's print of what clients see: it still holds introspection types and parts of `join`.
- */
-export function readSupergraph(sdl: string, consumerSdl: string): Supergraph {
-  const document = parse(sdl, { noLocation: true });
+/** A supergraph as a planner has read it. */
+export interface PlannedSupergraph {
+  /** The composed supergraph. */
+  readonly supergraphSdl: string;
+  /** What clients see; it still holds introspection types and parts of `join`. */
+  readonly consumerSdl: string;
+  /** Fields that are the planner's alone, by their names. */
+  readonly required: { readonly fields: ReadonlyMap<string, unknown> };
+}
+
+/** Reads a supergraph. */
+export function readSupergraph({ supergraphSdl, consumerSdl, required }: PlannedSupergraph): Supergraph {
+  const document = parse(supergraphSdl, { noLocation: true });
   return {
-    schema: clientSchema(parse(consumerSdl, { noLocation: true })),
+    schema: clientSchema(parse(consumerSdl, { noLocation: true }), required.fields),
     graphs: graphsIn(document),
     subtypes: subtypesIn(document),
     fieldNames: fieldNamesIn(document),
-    requiredWithArguments: requiredWithArgumentsIn(document),
     resumable: resumableIn(document),
   };
 }
@@ -62,16 +67,21 @@ const builtIn = new Set([
 
 const machinery = /^(__|(join|link|core|federation|inaccessible|tag)__)/;
 
-function clientSchema(document: DocumentNode): GraphQLSchema {
+function clientSchema(document: DocumentNode, hidden: ReadonlyMap<string, unknown>): GraphQLSchema {
   const definitions: DefinitionNode[] = [];
   for (const definition of document.definitions) {
     const name = 'name' in definition ? definition.name?.value : undefined;
     if (name !== undefined && (builtIn.has(name) || machinery.test(name))) continue;
-    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION) {
+    if (
+      definition.kind !== Kind.OBJECT_TYPE_DEFINITION &&
+      definition.kind !== Kind.INTERFACE_TYPE_DEFINITION
+    ) {
       definitions.push(definition);
       continue;
     }
-    const fields = definition.fields?.filter((field) => !field.name.value.startsWith('__'));
+    const fields = definition.fields?.filter(
+      ({ name }) => !name.value.startsWith('__') && !hidden.has(name.value),
+    );
     definitions.push({ ...definition, fields });
   }
   // Composition has checked it; what it let through is not for us to refuse.
@@ -117,21 +127,6 @@ function fieldNamesIn(document: DocumentNode): Set<string> {
   const names = new Set<string>();
   for (const definition of document.definitions) {
     if ('fields' in definition) for (const field of definition.fields ?? []) names.add(field.name.value);
-  }
-  return names;
-}
-
-function requiredWithArgumentsIn(document: DocumentNode): Set<string> {
-  const names = new Set<string>();
-  for (const definition of document.definitions) {
-    if (!('fields' in definition)) continue;
-    for (const { directives } of definition.fields ?? []) {
-      for (const directive of directives ?? []) {
-        if (directive.name.value !== 'join__field') continue;
-        const required = stringArgument(directive, 'requires') ?? '';
-        for (const [, name] of required.matchAll(/(\w+)\s*\(/g)) names.add(name!);
-      }
-    }
   }
   return names;
 }
