@@ -1,3 +1,4 @@
+import { merge } from './merge.ts';
 import type { Place } from './path.ts';
 
 // Entities in the merged data: finding them by a plan's path, writing the representation a subgraph knows them by, and
@@ -125,9 +126,7 @@ function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representat
       const written = requirement.inner ? copy(value, requirement.inner) : value;
       if (written === missing) return false;
       // Two requirements may describe parts of one object.
-      const before = to[requirement.as];
-      if (isObject(before) && isObject(written)) Object.assign(before, written);
-      else to[requirement.as] = written;
+      merge(to, { [requirement.as]: written }, () => false, false);
     }
     return true;
   };
@@ -155,10 +154,6 @@ function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representat
 }
 
 const missing = Symbol('missing');
-
-function isObject(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function identityOf(value: unknown): string {
   if (typeof value === 'string') return `${value.length}"${value}`;

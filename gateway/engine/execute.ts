@@ -1,8 +1,12 @@
+import { type DocumentNode, parse } from 'graphql';
+import { askedIn, fragmentsIn, operationIn } from './asked.ts';
 import { type Data, type Representation, type Rewrite, rewrite, type TypeTest, type Walk } from './entity.ts';
 import type { FormattedError } from './error.ts';
+import { type ClientPath, clientPathOf, missingIn } from './loss.ts';
 import { merge } from './merge.ts';
 import type { Values } from './operation.ts';
 import { type Path, type Place, pathOf } from './path.ts';
+import { entityFields } from './separate.ts';
 import { type Call, type Result, type ResultError, type Subgraph, SubgraphFailure } from './subgraph.ts';
 import type { WireNames } from './wire.ts';
 
@@ -22,12 +26,14 @@ export interface Services {
 export interface Run {
   readonly data: Data;
   readonly errors: FormattedError[];
-  /** Where calls failed altogether: everything missing below is explained by that. */
+  /** Where everything that is missing is explained by an error that stands elsewhere. */
   readonly failures: Path[];
   readonly values: Values;
   readonly caller: unknown;
   readonly signal: AbortSignal | undefined;
   readonly services: Services;
+  /** What was planned: the client's selections in wire names. */
+  readonly document: DocumentNode | undefined;
   readonly wireNames: WireNames;
 }
 
@@ -79,21 +85,33 @@ export interface Types {
 /** Fetches root fields. */
 export function fetchRoot(fetch: Fetch, types: Types): Step {
   return async (run) => {
-    const places = () => fetch.rootKeys.map((key) => [key]);
-    const result = await callSubgraph(run, fetch, picked(run.values, fetch.variables), places);
+    const lost = () => lostAtRoot(run, fetch, types);
+    const result = await callSubgraph(run, fetch, picked(run.values, fetch.variables), lost);
     if (result) mergeRoot(run, fetch, types, result);
   };
 }
 
 /** Puts one result of a root fetch (or one event of a stream) into the merged data. */
 export function mergeRoot(run: Run, fetch: Fetch, types: Types, result: Result): void {
-  for (const error of result.errors ?? []) {
+  const { data, errors = [] } = result;
+  for (const error of errors) {
     const path = error.path ?? (fetch.rootKeys.length === 1 ? fetch.rootKeys : undefined);
     record(run, fetch, error, path);
   }
-  if (!result.data) return;
-  for (const change of fetch.rewrites) rewrite(result.data, change, types.isOf);
-  merge(run.data, result.data, types.isAbstract, false);
+  if (data) {
+    for (const change of fetch.rewrites) rewrite(data, change, types.isOf);
+    merge(run.data, data, types.isAbstract, false);
+  } else if (errors.length > 0) {
+    // The error of one field may have cost the others.
+    explain(run, fetch, lostAtRoot(run, fetch, types));
+  }
+}
+
+function lostAtRoot(run: Run, fetch: Fetch, { isOf }: Types): Path[] {
+  const document = parse(fetch.text, { noLocation: true });
+  const fetched = { fragments: fragmentsIn(document), renamed: fetch.renamed, isOf };
+  const asked = askedIn(operationIn(document).selectionSet, fetched.fragments);
+  return missingIn(run.data, asked, fetched, undefined);
 }
 
 /** One `_entities` field of a fetch: the entities at some paths of the merged data. */
@@ -125,11 +143,32 @@ async function fetchCollected(
 ): Promise<void> {
   const variables = picked(run.values, fetch.variables) ?? {};
   for (const { batch, representations } of batches) variables[batch.variable] = representations;
-  const result = await callSubgraph(run, fetch, variables, () => distinct(batches.flatMap(prefixesOf)));
+  const result = await callSubgraph(run, fetch, variables, () => lostEntities(fetch, batches, types));
   if (!result) return;
-  for (const error of result.errors ?? []) placeError(run, fetch, batches, error);
-  if (!result.data) return;
-  for (const collected of batches) putBack(collected, result.data, types);
+  const { data, errors = [] } = result;
+  for (const error of errors) placeError(run, fetch, batches, error);
+  if (data) for (const collected of batches) putBack(collected, data, types);
+  // The error of one field may have cost its entity.
+  const failed = (key: string, index: number) =>
+    errors.some(({ path }) => path?.[1] === undefined || (path[0] === key && Number(path[1]) === index));
+  if (errors.length > 0) explain(run, fetch, lostEntities(fetch, batches, types, failed));
+}
+
+/** What a fetch of entities was to bring and didn't; of some entities only, if `isMeant` says so. */
+function lostEntities(
+  fetch: Fetch,
+  batches: readonly Collected[],
+  { isOf }: Types,
+  isMeant: (key: string, index: number) => boolean = () => true,
+): Path[] {
+  const document = parse(fetch.text, { noLocation: true });
+  const fetched = { fragments: fragmentsIn(document), renamed: fetch.renamed, isOf };
+  return batches.flatMap(({ batch, entities }) => {
+    const asked = entityFields(document, batch.key);
+    return entities
+      .filter((_, index) => isMeant(batch.key, index))
+      .flatMap((places) => places.flatMap(({ object, place }) => missingIn(object, asked, fetched, place)));
+  });
 }
 
 /** Representations without duplicates, and the objects that each of them stands for. */
@@ -208,7 +247,7 @@ async function callSubgraph(
   run: Run,
   fetch: Fetch,
   variables: Values | undefined,
-  places: () => Path[],
+  lost: () => Path[],
 ): Promise<Result | undefined> {
   const { services, signal, caller } = run;
   if (signal?.aborted) return undefined;
@@ -221,9 +260,8 @@ async function callSubgraph(
   } catch (error) {
     if (signal?.aborted) return undefined;
     const { message, extensions } = failureOf(services, fetch.subgraph, error);
-    for (const place of places()) {
-      const path = clientPath(run, fetch, place);
-      run.failures.push(path);
+    const places = lost().map((path) => placed(run, fetch, path));
+    for (const path of distinct(places)) {
       run.errors.push({ message, ...(path.length > 0 && { path }), extensions });
     }
     return undefined;
@@ -251,14 +289,9 @@ function record(
   error: ResultError,
   path: readonly (string | number)[] | undefined,
 ): void {
-  const told = toldOf(run.services, fetch.subgraph, error);
-  if (path)
-    run.errors.push({
-      message: told.message,
-      path: clientPath(run, fetch, path),
-      extensions: told.extensions,
-    });
-  else run.errors.push(told);
+  const { message, extensions } = toldOf(run.services, fetch.subgraph, error);
+  const place = path && placed(run, fetch, path);
+  run.errors.push({ message, ...(place && place.length > 0 && { path: place }), extensions });
 }
 
 /** What clients are told of a subgraph's error: coded ones as they are, the others masked. */
@@ -278,14 +311,25 @@ export function toldOf(services: Services, subgraph: string, error: ResultError)
   };
 }
 
-/** A subgraph's path in the client's words; indices that a server sent as strings are numbers. */
-function clientPath(run: Run, fetch: Fetch, path: readonly (string | number)[]): Path {
-  return path.map((key) => {
-    if (typeof key === 'number') return key;
-    if (/^\d+$/.test(key)) return Number(key);
-    const name = fetch.renamed.get(key) ?? key;
-    return run.wireNames.clientName(name);
-  });
+/** Where an error at a subgraph's path stands for the client: at the nearest place that the client selected. */
+function placed(run: Run, fetch: Fetch, at: readonly (string | number)[]): Path {
+  const { path, isWhole } = clientPath(run, fetch, at);
+  // What the planner selected besides is there for the sake of something below.
+  if (!isWhole) run.failures.push(path);
+  return path;
+}
+
+/** Notes that nothing more is to be said of what is missing at these places. */
+function explain(run: Run, fetch: Fetch, places: readonly Path[]): void {
+  for (const place of places) run.failures.push(clientPath(run, fetch, place).path);
+}
+
+function clientPath(
+  { document, wireNames }: Run,
+  fetch: Fetch,
+  path: readonly (string | number)[],
+): ClientPath {
+  return document ? clientPathOf(path, document, fetch.renamed, wireNames) : { path: [], isWhole: false };
 }
 
 /** Those of the variables that have a value. */

@@ -172,7 +172,12 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     return made;
   };
 
-  const runOf = (operation: Operation, values: Values, { caller, signal }: EngineRequest<Caller>): Run => ({
+  const runOf = (
+    { wireNames }: Operation,
+    { document }: Variant,
+    values: Values,
+    { caller, signal }: EngineRequest<Caller>,
+  ): Run => ({
     data: {},
     errors: [],
     failures: [],
@@ -180,7 +185,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     caller,
     signal,
     services,
-    wireNames: operation.wireNames,
+    document,
+    wireNames,
   });
 
   return {
@@ -199,7 +205,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const variant = operation.variant(values);
       const prepared = ready(operation, variant);
       if ('errors' in prepared) return prepared.answer;
-      const run = runOf(operation, values, request);
+      const run = runOf(operation, variant, values, request);
       await prepared.plan.step?.(run);
       if (request.signal?.aborted) return aborted;
       return answerOf(run, run.data, prepared.project, introspect(operation, variant, request.variables));
@@ -210,7 +216,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const coerced = operation.coerce(request.variables);
       if ('errors' in coerced) return coerced.answer;
       const values = resumedValues(operation, coerced.values, request.after);
-      const prepared = ready(operation, operation.variant(values));
+      const variant = operation.variant(values);
+      const prepared = ready(operation, variant);
       if ('errors' in prepared) return prepared.answer;
       const { plan, project } = prepared;
       const { source } = plan;
@@ -243,7 +250,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       return {
         events,
         async answer(event) {
-          const run = runOf(operation, values, { ...request, signal });
+          const run = runOf(operation, variant, values, { ...request, signal });
           mergeRoot(run, source, types, { ...event, data: event.data && copied(event.data) });
           await plan.step?.(run);
           return answerOf(run, event.data && run.data, project, undefined);

@@ -8,15 +8,10 @@ import {
   QueryPlanner,
   type RequiresSelection,
 } from '@graphql-hive/router-query-planner';
-import {
-  type DocumentNode,
-  Kind,
-  type OperationDefinitionNode,
-  parse,
-  print,
-  stripIgnoredCharacters,
-} from 'graphql';
+import { type DocumentNode, parse, print, stripIgnoredCharacters } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { askedIn, keyOf, operationIn } from './asked.ts';
+import { ofAllAskers } from './askers.ts';
 import {
   prefixOf,
   type Requirement,
@@ -38,7 +33,7 @@ import {
   type Types,
 } from './execute.ts';
 import { type Required, requiredIn, withRealFields } from './required.ts';
-import { type Entities, separated } from './separate.ts';
+import { type Entities, entityFields, separated } from './separate.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of
 // different views share them.
@@ -96,7 +91,7 @@ export class Planner {
     else {
       this.misses += 1;
       const { node } = this.planner.plan(text, undefined, this.labels, percentage);
-      plan = new Compiler(types, this.required).plan(node);
+      plan = new Compiler(parse(text, { noLocation: true }), types, this.required).plan(node);
       this.plans.set(key, plan);
     }
     return plan;
@@ -111,10 +106,12 @@ export class Planner {
 type PlannedFetch = Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>;
 
 class Compiler {
+  private readonly operation: DocumentNode;
   private readonly types: Types;
   private readonly required: Required;
 
-  constructor(types: Types, required: Required) {
+  constructor(operation: DocumentNode, types: Types, required: Required) {
+    this.operation = operation;
     this.types = types;
     this.required = required;
   }
@@ -165,7 +162,7 @@ class Compiler {
     const entities = aliases.map((alias) => this.entities(alias));
     const fetch = separated({ document, entities }, this.required);
     const outputRewrites = aliases.flatMap((alias) => alias.outputRewrites ?? []);
-    const batches = fetch.entities.map((one) => this.batch(one));
+    const batches = fetch.entities.map((one) => this.batch(one, fetch.document));
     return fetchEntities(this.fetch({ ...node, outputRewrites }, fetch.document), batches, this.types);
   }
 
@@ -180,12 +177,16 @@ class Compiler {
     };
   }
 
-  private batch({ requires, paths, ...entities }: Entities): Batch {
-    const { isOf } = this.types;
+  private batch({ requires, paths, ...entities }: Entities, document: DocumentNode): Batch {
+    const { types, required, operation } = this;
+    const { isOf } = types;
+    const fields = entityFields(document, entities.key);
+    const [path = []] = paths;
+    const all = ofAllAskers({ path, requires, fields }, operation, types, required);
     return {
       ...entities,
       paths: paths.map((path) => ({ walk: walkTo(path, isOf), prefix: prefixOf(path) })),
-      representation: representation(requires, isOf),
+      representation: representation(all, isOf),
     };
   }
 
@@ -209,7 +210,7 @@ class Compiler {
       variables: node.variableUsages ?? [],
       renamed,
       rewrites,
-      rootKeys: rootKeysOf(document),
+      rootKeys: askedIn(operationIn(document).selectionSet).map(({ node }) => keyOf(node)),
     };
   }
 
@@ -237,17 +238,6 @@ class Compiler {
 }
 
 const typename: Requirement = { name: '__typename', as: '__typename', inner: undefined };
-
-function rootKeysOf(document: DocumentNode): string[] {
-  const operation = document.definitions.find(
-    (definition): definition is OperationDefinitionNode => definition.kind === Kind.OPERATION_DEFINITION,
-  );
-  const keys: string[] = [];
-  for (const selection of operation?.selectionSet.selections ?? []) {
-    if (selection.kind === Kind.FIELD) keys.push((selection.alias ?? selection.name).value);
-  }
-  return keys;
-}
 
 function segmentOf(segment: FlattenNodePathSegment): Segment {
   if (segment === '@') return 'items';

@@ -30,7 +30,7 @@ export interface Required {
   readonly sdl: string;
   /** The planner's name of a required field -> the real one. */
   readonly fields: ReadonlyMap<string, RequiredField>;
-  /** `Type.field` -> the planner's names of what that field requires. */
+  /** `Type.field` of every field that requires others -> the planner's names of those with arguments. */
   readonly uses: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -88,9 +88,9 @@ class Rewriting {
         if (argument.name.value !== 'requires' || argument.value.kind !== Kind.STRING) return argument;
         const names: string[] = [];
         const set = this.replaced(type, selectionSetOf(argument.value.value), names);
-        if (names.length === 0) return argument;
         const coordinate = `${type.name.value}.${field.name.value}`;
         this.uses.set(coordinate, [...(this.uses.get(coordinate) ?? []), ...names]);
+        if (names.length === 0) return argument;
         return { ...argument, value: { ...argument.value, value: print(set).slice(1, -1) } };
       });
       return { ...directive, arguments: given };

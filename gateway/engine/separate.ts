@@ -1,16 +1,14 @@
 import {
   type DocumentNode,
   type FieldNode,
-  type FragmentDefinitionNode,
   Kind,
   type NameNode,
-  type OperationDefinitionNode,
   parseType,
   print,
   type SelectionNode,
-  type SelectionSetNode,
   type VariableDefinitionNode,
 } from 'graphql';
+import { type Asked, askedIn, fragmentsIn, keyOf, operationIn } from './asked.ts';
 import type { Requirement, Rewrite, Segment } from './entity.ts';
 import type { Required } from './required.ts';
 
@@ -36,17 +34,11 @@ export interface EntityFetch {
 export function separated(fetch: EntityFetch, required: Required): EntityFetch {
   if (!fetch.entities.some(({ requires }) => isAmbiguous(namesIn(requires, required), required)))
     return fetch;
-  const [operation, ...fragments] = fetch.document.definitions as [
-    OperationDefinitionNode,
-    ...FragmentDefinitionNode[],
-  ];
+  const operation = operationIn(fetch.document);
   const selections: SelectionNode[] = [];
   const entities = fetch.entities.flatMap((one) => {
     const all = namesIn(one.requires, required);
-    const field = operation.selectionSet.selections.find(
-      (node): node is FieldNode => node.kind === Kind.FIELD && (node.alias ?? node.name).value === one.key,
-    );
-    const groups = groupsOf(fieldsOf(field?.selectionSet, undefined, fragments), required);
+    const groups = groupsOf(entityFields(fetch.document, one.key), required);
     return groups.map(({ names, fields }, index): Entities => {
       const suffix = index === 0 ? '' : `_${index}`;
       const key = one.key + suffix;
@@ -61,39 +53,23 @@ export function separated(fetch: EntityFetch, required: Required): EntityFetch {
   const declared = new Set(entities.map(({ variable }) => variable));
   const variableDefinitions = [...[...declared].map(representationsDefinition), ...others];
   const selectionSet = { kind: Kind.SELECTION_SET as const, selections };
-  const definitions = [{ ...operation, variableDefinitions, selectionSet }, ...fragments];
+  const definitions = [{ ...operation, variableDefinitions, selectionSet }, ...fragmentsIn(fetch.document)];
   return { document: { kind: Kind.DOCUMENT, definitions }, entities };
 }
 
-/** A field of entities of one type. */
-interface EntityField {
-  readonly on: string;
-  readonly node: FieldNode;
-}
-
-function fieldsOf(
-  set: SelectionSetNode | undefined,
-  on: string | undefined,
-  fragments: readonly FragmentDefinitionNode[],
-): EntityField[] {
-  return (set?.selections ?? []).flatMap((node) => {
-    if (node.kind === Kind.FIELD) return on === undefined ? [] : [{ on, node }];
-    const fragment =
-      node.kind === Kind.INLINE_FRAGMENT
-        ? node
-        : fragments.find(({ name }) => name.value === node.name.value);
-    return fieldsOf(fragment?.selectionSet, fragment?.typeCondition?.name.value ?? on, fragments);
-  });
+/** The fields of one `_entities` field. */
+export function entityFields(document: DocumentNode, key: string): Asked[] {
+  const entities = operationIn(document).selectionSet.selections.find(
+    (node): node is FieldNode => node.kind === Kind.FIELD && keyOf(node) === key,
+  );
+  return askedIn(entities?.selectionSet, fragmentsIn(document));
 }
 
 /** Groups of fields within which nothing is required with different arguments; as few as come easily. */
-function groupsOf(
-  fields: readonly EntityField[],
-  required: Required,
-): { names: string[]; fields: EntityField[] }[] {
-  const groups: { names: string[]; fields: EntityField[] }[] = [];
+function groupsOf(fields: readonly Asked[], required: Required): { names: string[]; fields: Asked[] }[] {
+  const groups: { names: string[]; fields: Asked[] }[] = [];
   for (const field of fields) {
-    const names = required.uses.get(`${field.on}.${field.node.name.value}`) ?? [];
+    const names = required.uses.get(`${field.of}.${field.node.name.value}`) ?? [];
     const group = groups.find((one) => !isAmbiguous([...one.names, ...names], required));
     if (group) {
       group.names.push(...names);
@@ -132,7 +108,7 @@ function representationsDefinition(variable: string): VariableDefinitionNode {
   };
 }
 
-function entitiesField(key: string, variable: string, fields: readonly EntityField[]): FieldNode {
+function entitiesField(key: string, variable: string, fields: readonly Asked[]): FieldNode {
   return {
     kind: Kind.FIELD,
     name: nameNode('_entities'),
@@ -146,9 +122,9 @@ function entitiesField(key: string, variable: string, fields: readonly EntityFie
     ],
     selectionSet: {
       kind: Kind.SELECTION_SET,
-      selections: fields.map(({ on, node }) => ({
+      selections: fields.map(({ of = '', node }) => ({
         kind: Kind.INLINE_FRAGMENT,
-        typeCondition: { kind: Kind.NAMED_TYPE, name: nameNode(on) },
+        typeCondition: { kind: Kind.NAMED_TYPE, name: nameNode(of) },
         selectionSet: { kind: Kind.SELECTION_SET, selections: [node] },
       })),
     },

@@ -22,7 +22,8 @@ import type { WireNames } from './wire.ts';
 export interface Variant {
   /** The root fields as the client asked for them: response key -> field nodes, in order. */
   readonly fields: ReadonlyMap<string, readonly FieldNode[]>;
-  /** The operation to plan; undefined when no subgraph is needed. */
+  /** The operation to plan, in wire names and without fragments but inline ones; undefined when no subgraph is needed. */
+  readonly document: DocumentNode | undefined;
   readonly text: string | undefined;
   /** For a mutation of several root fields: each of them as an operation of its own, in order. */
   readonly parts: readonly string[];
@@ -88,6 +89,7 @@ export function variantOf(source: VariantSource, conditions: Readonly<Record<str
   const isSerial = definition.operation === 'mutation' && remote.length > 1;
   return {
     fields,
+    document,
     text: document && print(document),
     parts: isSerial ? remote.map((node) => print(documentOf(source, [node]))) : [],
     variables: document ? variablesOf(document) : [],

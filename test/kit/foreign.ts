@@ -15,7 +15,7 @@ export interface ForeignSubgraph extends Omit<TestSubgraph, 'reach'> {
   down?: boolean;
 }
 
-/** What a client reads; of an error only its code and path. */
+/** What a client reads; of an error only its code and path, in the order of the paths. */
 export interface ForeignAnswer {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely.
   data?: any;
@@ -48,6 +48,7 @@ export function foreign(
       });
       const { data, errors } = (await response.json()) as { data?: unknown; errors?: ErrorAsSent[] };
       const told = errors?.map(({ extensions, path }) => ({ code: extensions?.code, ...(path && { path }) }));
+      told?.sort((one, other) => `${one.path}`.localeCompare(`${other.path}`));
       return { ...(data !== undefined && { data }), ...(told && { errors: told }) };
     },
   };
