@@ -3,46 +3,81 @@ import { type Asked, askedIn, keyOf, operationIn } from './asked.ts';
 import type { Requirement, Segment } from './entity.ts';
 import type { Types } from './execute.ts';
 import type { Required } from './required.ts';
+import type { Entities, Group } from './separate.ts';
 
-// Which types an operation asks for something at one place. Where a subgraph knows an interface as an object, the planner
-// makes one fetch of what several implementers are asked for, and keeps the type condition of only one of them.
+// Who asks for the fields of an interface object. Of what several implementers are asked for the planner makes one fetch
+// with the type condition and the required fields of only one of them; here each gets its own again.
 
-/** A fetch of entities at one place. */
-export interface AskedFetch {
-  readonly path: readonly Segment[];
-  readonly requires: readonly Requirement[];
-  readonly fields: readonly Asked[];
+export interface AskersSource {
+  /** What was planned, without named fragments. */
+  operation: DocumentNode;
+  types: Types;
+  required: Required;
 }
 
 /**
- * What a fetch of an interface object's fields requires, for all implementers that are asked for one of them.
- * @param operation  what was planned, without named fragments.
+ * Groups the fields that a fetch has of an interface object by who asks for them and what they require; none are left where
+ * it brings only what is known.
  */
-export function ofAllAskers(
-  { path, requires, fields }: AskedFetch,
-  operation: DocumentNode,
-  { isOf, isAbstract }: Types,
-  required: Required,
-): readonly Requirement[] {
+export function groupsOfAskers(
+  subgraph: string,
+  entities: Entities,
+  fields: readonly Asked[],
+  source: AskersSource,
+): Group[] {
+  const { requires, inputRewrites } = entities;
+  const planned = { fields, requires, inputRewrites };
   const on = fields[0]?.of;
-  if (on === undefined || !isAbstract(on) || fields.some(({ of }) => of !== on)) return requires;
-  return requires.flatMap((one) => {
-    if (one.on === undefined || one.on === on || !isOf(one.on, on)) return [one];
-    const known = new Set(one.inner.map((inner) => inner.on ?? inner.as));
-    const askers = new Set([one.on]);
-    const asked = askedAt(operation, path);
-    for (const { node } of fields) {
-      if (known.has(node.name.value)) continue;
-      const of = asked.filter((one) => keyOf(one.node) === keyOf(node)).map((one) => one.of ?? on);
-      // What nobody asked for is required for something else, of whatever type.
-      for (const type of of.length > 0 ? of : [on]) askers.add(type);
+  if (on === undefined || fields.some(({ of }) => of !== on)) return [planned];
+  if (!source.types.isInterfaceObject(subgraph, on)) return [planned];
+
+  const { uses, keys } = source.required;
+  const useOf = (name: string) => uses.get(`${on}.${name}`)?.requires ?? [];
+  const needed = new Set(fields.flatMap(({ node }) => useOf(node.name.value).map(nameOf)));
+  const key = requires
+    .flatMap((one) => one.inner ?? [])
+    .filter((one) => keys.get(on)?.has(nameOf(one)) || !needed.has(nameOf(one)));
+  const known = new Set(key.map(nameOf));
+  const asked = entities.paths.flatMap((path) => askedAt(source.operation, path));
+  const groups = new Map<string, Group & { fields: Asked[] }>();
+  for (const field of fields) {
+    const { value: name } = field.node.name;
+    const askers = asked.filter(
+      ({ node }) => keyOf(node) === keyOf(field.node) || needs(node.name.value, name, useOf),
+    );
+    // Its type's name is the interface's, which nobody needs.
+    if (name === '__typename' || (askers.length === 0 && known.has(keyOf(field.node)))) continue;
+    // What nobody asks for leads on to something else, of whatever type.
+    const types = askers.length > 0 ? [...new Set(askers.map(({ of }) => of ?? on))].sort() : [on];
+    const id = `${types} ${useOf(name).length > 0 ? name : ''}`;
+    const group = groups.get(id);
+    if (group) {
+      group.fields.push(field);
+      continue;
     }
-    for (const { node, of } of asked) {
-      const name = node.name.value;
-      if (of && (required.uses.has(`${of}.${name}`) || required.uses.has(`${on}.${name}`))) askers.add(of);
-    }
-    return askers.has(on) ? [{ ...one, on }] : [...askers].map((type) => ({ ...one, on: type }));
-  });
+    const inner = distinct([...key, ...useOf(name)]);
+    groups.set(id, {
+      fields: [field],
+      requires: (types.includes(on) ? [on] : types).map((type) => ({ on: type, inner })),
+      inputRewrites: [...inputRewrites, { path: [{ types: [on] }, { key: '__typename' }], set: on }],
+    });
+  }
+  return [...groups.values()];
+}
+
+/** Whether a field, or what it requires, requires another. */
+function needs(field: string, name: string, useOf: (name: string) => readonly Requirement[]): boolean {
+  return useOf(field).some((one) => nameOf(one) === name || needs(nameOf(one), name, useOf));
+}
+
+function nameOf(one: Requirement): string {
+  return one.on ?? one.name;
+}
+
+function distinct(requires: readonly Requirement[]): Requirement[] {
+  return requires.filter(
+    (one, index) => requires.findIndex((other) => nameOf(other) === nameOf(one)) === index,
+  );
 }
 
 function askedAt(document: DocumentNode, path: readonly Segment[]): Asked[] {

@@ -80,6 +80,8 @@ export interface Fetch {
 export interface Types {
   readonly isOf: TypeTest;
   readonly isAbstract: (name: unknown) => boolean;
+  /** Whether a subgraph knows an interface as an object. */
+  readonly isInterfaceObject: (subgraph: string, name: string) => boolean;
 }
 
 /** Fetches root fields. */

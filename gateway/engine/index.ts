@@ -134,6 +134,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     isOf: (name, condition) =>
       name === condition || (supergraph.subtypes.get(condition)?.has(name as string) ?? false),
     isAbstract: (name) => supergraph.subtypes.has(name as string),
+    isInterfaceObject: (subgraph, name) => supergraph.interfaceObjects.get(subgraph)?.has(name) ?? false,
   };
 
   const projections = new WeakMap<Variant, Projection>();

@@ -5,13 +5,15 @@ import {
   type FetchRewrite,
   type FlattenNodePathSegment,
   type PlanNode,
+  type QueryPlan,
   QueryPlanner,
   type RequiresSelection,
 } from '@graphql-hive/router-query-planner';
-import { type DocumentNode, parse, print, stripIgnoredCharacters } from 'graphql';
+import { type DocumentNode, parse, print } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { askedIn, keyOf, operationIn } from './asked.ts';
-import { ofAllAskers } from './askers.ts';
+import { groupsOfAskers } from './askers.ts';
+import { type Apart, withComputedApart } from './computed.ts';
 import {
   prefixOf,
   type Requirement,
@@ -32,8 +34,8 @@ import {
   sequence,
   type Types,
 } from './execute.ts';
-import { type Required, requiredIn, withRealFields } from './required.ts';
-import { type Entities, entityFields, separated } from './separate.ts';
+import { type Required, requiredIn, requirement, withRealFields } from './required.ts';
+import { type Entities, separated, unambiguous } from './separate.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of
 // different views share them.
@@ -60,6 +62,8 @@ export class Planner {
   /** Names in both that stand for required fields and are nobody's to see. */
   readonly required: Required;
   private readonly planner: QueryPlanner;
+  /** For operations that the first can't plan. */
+  private second: { planner: QueryPlanner; realNames: Apart['realNames'] } | undefined;
   private readonly labels: Set<string>;
   private readonly thresholds: readonly number[];
   private readonly plans: LRUCache<string, Plan>;
@@ -90,11 +94,31 @@ export class Planner {
     if (plan) this.hits += 1;
     else {
       this.misses += 1;
-      const { node } = this.planner.plan(text, undefined, this.labels, percentage);
-      plan = new Compiler(parse(text, { noLocation: true }), types, this.required).plan(node);
+      const { plan: planned, realNames } = this.planned(text, percentage);
+      const operation = parse(text, { noLocation: true });
+      plan = new Compiler({ operation, types, required: this.required, realNames }).plan(planned.node);
       this.plans.set(key, plan);
     }
     return plan;
+  }
+
+  private planned(text: string, percentage: number): { plan: QueryPlan; realNames: Apart['realNames'] } {
+    try {
+      const plan = this.planner.plan(text, undefined, this.labels, percentage);
+      return { plan, realNames: noNames };
+    } catch {
+      const { planner, realNames } = this.apart();
+      return { plan: planner.plan(text, undefined, this.labels, percentage), realNames };
+    }
+  }
+
+  /** A planner of the same supergraph with computed fields apart, made when it is first needed. */
+  private apart(): NonNullable<Planner['second']> {
+    if (!this.second) {
+      const { sdl, realNames } = withComputedApart(this.supergraphSdl);
+      this.second = { planner: new QueryPlanner(sdl), realNames };
+    }
+    return this.second;
   }
 
   /** Whether `plan` depends on its percentage at all. */
@@ -105,15 +129,26 @@ export class Planner {
 
 type PlannedFetch = Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>;
 
+interface CompilerSource {
+  /** What was planned. */
+  operation: DocumentNode;
+  types: Types;
+  required: Required;
+  /** Names of subgraphs in the plan that others answer for. */
+  realNames: Apart['realNames'];
+}
+
+const noNames: Apart['realNames'] = new Map();
+
 class Compiler {
-  private readonly operation: DocumentNode;
+  private readonly source: CompilerSource;
   private readonly types: Types;
   private readonly required: Required;
 
-  constructor(operation: DocumentNode, types: Types, required: Required) {
-    this.operation = operation;
-    this.types = types;
-    this.required = required;
+  constructor(source: CompilerSource) {
+    this.source = source;
+    this.types = source.types;
+    this.required = source.required;
   }
 
   plan(node: PlanNode | undefined): Plan {
@@ -160,10 +195,17 @@ class Compiler {
   private entityStep(node: PlannedFetch, aliases: readonly EntityBatchAlias[]): Step {
     const document = parse(node.operation, { noLocation: true });
     const entities = aliases.map((alias) => this.entities(alias));
-    const fetch = separated({ document, entities }, this.required);
+    const subgraph = this.subgraphOf(node);
+    const fetch = separated({ document, entities }, (one, fields) =>
+      groupsOfAskers(subgraph, one, fields, this.source).flatMap((group) =>
+        unambiguous(group, this.required),
+      ),
+    );
+    if (fetch.entities.length === 0) return () => undefined;
     const outputRewrites = aliases.flatMap((alias) => alias.outputRewrites ?? []);
-    const batches = fetch.entities.map((one) => this.batch(one, fetch.document));
-    return fetchEntities(this.fetch({ ...node, outputRewrites }, fetch.document), batches, this.types);
+    const operation = fetch.document === document ? node.operation : print(fetch.document);
+    const batches = fetch.entities.map((one) => this.batch(one));
+    return fetchEntities(this.fetch({ ...node, operation, outputRewrites }), batches, this.types);
   }
 
   private entities(alias: EntityBatchAlias): Entities {
@@ -177,36 +219,28 @@ class Compiler {
     };
   }
 
-  private batch({ requires, paths, ...entities }: Entities, document: DocumentNode): Batch {
-    const { types, required, operation } = this;
-    const { isOf } = types;
-    const fields = entityFields(document, entities.key);
-    const [path = []] = paths;
-    const all = ofAllAskers({ path, requires, fields }, operation, types, required);
+  private batch({ requires, paths, ...entities }: Entities): Batch {
+    const { isOf } = this.types;
     return {
       ...entities,
       paths: paths.map((path) => ({ walk: walkTo(path, isOf), prefix: prefixOf(path) })),
-      representation: representation(all, isOf),
+      representation: representation(requires, isOf),
     };
   }
 
-  private fetch(
-    node: Pick<
-      FetchNode,
-      'serviceName' | 'operationKind' | 'operation' | 'variableUsages' | 'outputRewrites'
-    >,
-    document: DocumentNode = parse(node.operation, { noLocation: true }),
-  ): Fetch {
+  private fetch(node: PlannedFetch): Fetch {
     const rewrites = (node.outputRewrites ?? []).map(rewriteOf);
     const renamed = new Map<string, string>();
     for (const { path, rename } of rewrites) {
       const last = path.at(-1);
       if (rename !== undefined && last?.key !== undefined) renamed.set(last.key, rename);
     }
+    const document = parse(node.operation, { noLocation: true });
+    const { fields } = this.required;
     return {
-      subgraph: node.serviceName,
+      subgraph: this.subgraphOf(node),
       kind: node.operationKind ?? 'query',
-      text: this.required.fields.size === 0 ? node.operation : this.text(document),
+      text: fields.size > 0 ? print(withRealFields(document, this.required)) : node.operation,
       variables: node.variableUsages ?? [],
       renamed,
       rewrites,
@@ -214,18 +248,15 @@ class Compiler {
     };
   }
 
-  private text(document: DocumentNode): string {
-    return stripIgnoredCharacters(print(withRealFields(document, this.required)));
+  private subgraphOf({ serviceName }: PlannedFetch): string {
+    return this.source.realNames.get(serviceName) ?? serviceName;
   }
 
   private requirement(selection: RequiresSelection): Requirement {
     switch (selection.kind) {
       case 'Field': {
-        const as = selection.alias ?? selection.name;
         const inner = selection.selections?.map((one) => this.requirement(one));
-        // Whoever gets fields of some types has to know which type it is.
-        if (inner?.some(({ on }) => on !== undefined)) inner.unshift(typename);
-        return { name: selection.name, as: this.required.fields.get(as)?.name ?? as, inner };
+        return requirement(selection.name, selection.alias ?? selection.name, inner, this.required.fields);
       }
       case 'InlineFragment': {
         const inner = selection.selections.map((one) => this.requirement(one));
@@ -236,8 +267,6 @@ class Compiler {
     }
   }
 }
-
-const typename: Requirement = { name: '__typename', as: '__typename', inner: undefined };
 
 function segmentOf(segment: FlattenNodePathSegment): Segment {
   if (segment === '@') return 'items';

@@ -12,6 +12,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
+import type { Requirement } from './entity.ts';
 
 // A field with arguments that some `@requires` asks for is told to the planner as a field of its own without arguments: it
 // mixes up what is required with what the client asks for, and one requirement with another, by their names. Whoever
@@ -30,23 +31,33 @@ export interface Required {
   readonly sdl: string;
   /** The planner's name of a required field -> the real one. */
   readonly fields: ReadonlyMap<string, RequiredField>;
-  /** `Type.field` of every field that requires others -> the planner's names of those with arguments. */
-  readonly uses: ReadonlyMap<string, readonly string[]>;
+  /** `Type.field` of every field that requires others -> those. */
+  readonly uses: ReadonlyMap<string, Use>;
+  /** Type -> the names of the fields in its keys. */
+  readonly keys: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** What a field requires, in the planner's names. */
+export interface Use {
+  /** Of those with arguments. */
+  readonly names: readonly string[];
+  readonly requires: readonly Requirement[];
 }
 
 /** Gives the fields with arguments that a supergraph's fields require names of their own. */
 export function requiredIn(sdl: string): Required {
   const rewriting = new Rewriting(parse(sdl, { noLocation: true }));
   const document = rewriting.document();
-  const { fields, uses } = rewriting;
-  return { sdl: fields.size > 0 ? print(document) : sdl, fields, uses };
+  const { fields, uses, keys } = rewriting;
+  return { sdl: fields.size > 0 ? print(document) : sdl, fields, uses, keys };
 }
 
 type TypeWithFields = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode;
 
 class Rewriting {
   readonly fields = new Map<string, RequiredField>();
-  readonly uses = new Map<string, string[]>();
+  readonly uses = new Map<string, Use>();
+  readonly keys = new Map<string, Set<string>>();
   private readonly original: DocumentNode;
   private readonly types = new Map<string, TypeWithFields>();
   private readonly taken = new Set<string>();
@@ -61,6 +72,7 @@ class Rewriting {
       if (!hasFields(definition)) continue;
       this.types.set(definition.name.value, definition);
       for (const { name } of definition.fields ?? []) this.taken.add(name.value);
+      this.keys.set(definition.name.value, keyNamesOf(definition));
     }
   }
 
@@ -89,7 +101,7 @@ class Rewriting {
         const names: string[] = [];
         const set = this.replaced(type, selectionSetOf(argument.value.value), names);
         const coordinate = `${type.name.value}.${field.name.value}`;
-        this.uses.set(coordinate, [...(this.uses.get(coordinate) ?? []), ...names]);
+        this.uses.set(coordinate, { names, requires: this.requirements(set) });
         if (names.length === 0) return argument;
         return { ...argument, value: { ...argument.value, value: print(set).slice(1, -1) } };
       });
@@ -120,6 +132,16 @@ class Rewriting {
     return { ...set, selections };
   }
 
+  private requirements({ selections }: SelectionSetNode): Requirement[] {
+    return selections.flatMap((node): Requirement[] => {
+      if (node.kind === Kind.FRAGMENT_SPREAD) return [];
+      const inner = node.selectionSet && this.requirements(node.selectionSet);
+      if (node.kind === Kind.FIELD)
+        return [requirement(node.name.value, node.name.value, inner, this.fields)];
+      return node.typeCondition && inner ? [{ on: node.typeCondition.name.value, inner }] : (inner ?? []);
+    });
+  }
+
   /** The planner's name for a field with these arguments, which its type gets, and whoever implements it. */
   private nameFor(type: TypeWithFields, { name: { value: name }, arguments: given }: FieldNode): string {
     const coordinate = `${type.name.value}.${name}`;
@@ -143,6 +165,31 @@ class Rewriting {
     }
     return made;
   }
+}
+
+/** A required field; representations carry one with arguments under its real name. */
+export function requirement(
+  name: string,
+  as: string,
+  inner: readonly Requirement[] | undefined,
+  fields: Required['fields'],
+): Requirement {
+  // Whoever gets fields of some types has to know which type it is.
+  const isAbstract = inner?.some(({ on }) => on !== undefined);
+  return { name, as: fields.get(as)?.name ?? as, inner: isAbstract ? [typename, ...inner!] : inner };
+}
+
+const typename: Requirement = { name: '__typename', as: '__typename', inner: undefined };
+
+function keyNamesOf({ directives = [] }: TypeWithFields): Set<string> {
+  const names = directives.flatMap(({ name, arguments: given }) => {
+    const key = given?.find((argument) => argument.name.value === 'key')?.value;
+    if (name.value !== 'join__type' || key?.kind !== Kind.STRING) return [];
+    return selectionSetOf(key.value).selections.flatMap((node) =>
+      node.kind === Kind.FIELD ? node.name.value : [],
+    );
+  });
+  return new Set(names);
 }
 
 function hasFields(definition: DefinitionNode): definition is TypeWithFields {

@@ -66,9 +66,9 @@ function mergedSet(
     const merged = [...byKey.values()].map((nodes) => mergedField(source, condition, nodes));
     if (condition === type) {
       selections.push(...merged);
-      // Fragments alone may fit no object; that there is one has to be known all the same.
-      if (merged.length === 0) selections.push(typename);
-    } else if (merged.length > 0) {
+      // Fragments may fit no object, of which has to be known all the same that it is there, and what it is.
+      if ((merged.length === 0 || fields.size > 1) && !byKey.has('__typename')) selections.push(typename);
+    } else {
       selections.push({
         kind: Kind.INLINE_FRAGMENT,
         typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: condition.name } },

@@ -12,8 +12,8 @@ import { type Asked, askedIn, fragmentsIn, keyOf, operationIn } from './asked.ts
 import type { Requirement, Rewrite, Segment } from './entity.ts';
 import type { Required } from './required.ts';
 
-// A representation has room for each field once. Where a fetch computes from one field with different arguments, it asks for
-// its entities several times in the one call, each time with representations of their own.
+// A fetch whose fields can't share representations asks for its entities several times in the one call: a representation has
+// room for each field once, so what is computed from one field with different arguments comes from different ones.
 
 /** One `_entities` field of a fetch, as planned. */
 export interface Entities {
@@ -30,25 +30,37 @@ export interface EntityFetch {
   readonly entities: readonly Entities[];
 }
 
-/** Splits those `_entities` fields of a fetch that require one field with different arguments. */
-export function separated(fetch: EntityFetch, required: Required): EntityFetch {
-  if (!fetch.entities.some(({ requires }) => isAmbiguous(namesIn(requires, required), required)))
-    return fetch;
+/** Fields of entities that share representations. */
+export interface Group {
+  readonly fields: readonly Asked[];
+  readonly requires: readonly Requirement[];
+  readonly inputRewrites: readonly Rewrite[];
+}
+
+/**
+ * Splits the `_entities` fields of a fetch.
+ * @param groupsOf  the groups of one of them; none for one that brings nothing.
+ */
+export function separated(
+  fetch: EntityFetch,
+  groupsOf: (entities: Entities, fields: readonly Asked[]) => readonly Group[],
+): EntityFetch {
   const operation = operationIn(fetch.document);
   const selections: SelectionNode[] = [];
-  const entities = fetch.entities.flatMap((one) => {
-    const all = namesIn(one.requires, required);
-    const groups = groupsOf(entityFields(fetch.document, one.key), required);
-    return groups.map(({ names, fields }, index): Entities => {
-      const suffix = index === 0 ? '' : `_${index}`;
-      const key = one.key + suffix;
-      const variable = one.variable + suffix;
-      selections.push(entitiesField(key, variable, fields));
-      const dropped = all.filter((name) => !names.includes(name));
-      const requires = one.requires.flatMap((requirement) => without(requirement, dropped));
-      return { ...one, key, variable, requires };
-    });
-  });
+  const entities = fetch.entities.flatMap((one) =>
+    groupsOf(one, entityFields(fetch.document, one.key)).map(
+      ({ fields, requires, inputRewrites }, index): Entities => {
+        const suffix = index === 0 ? '' : `_${index}`;
+        const key = one.key + suffix;
+        const variable = one.variable + suffix;
+        selections.push(entitiesField(key, variable, fields));
+        return { ...one, key, variable, requires, inputRewrites };
+      },
+    ),
+  );
+  // Most often there is nothing to split, and the planner's own text is the shorter one.
+  const isWhole = `${entities.map(({ key }) => key)}` === `${fetch.entities.map(({ key }) => key)}`;
+  if (isWhole) return { document: fetch.document, entities };
   const others = operation.variableDefinitions?.filter(({ type }) => print(type) !== '[_Any!]!') ?? [];
   const declared = new Set(entities.map(({ variable }) => variable));
   const variableDefinitions = [...[...declared].map(representationsDefinition), ...others];
@@ -65,18 +77,23 @@ export function entityFields(document: DocumentNode, key: string): Asked[] {
   return askedIn(entities?.selectionSet, fragmentsIn(document));
 }
 
-/** Groups of fields within which nothing is required with different arguments; as few as come easily. */
-function groupsOf(fields: readonly Asked[], required: Required): { names: string[]; fields: Asked[] }[] {
-  const groups: { names: string[]; fields: Asked[] }[] = [];
-  for (const field of fields) {
-    const names = required.uses.get(`${field.of}.${field.node.name.value}`) ?? [];
-    const group = groups.find((one) => !isAmbiguous([...one.names, ...names], required));
-    if (group) {
-      group.names.push(...names);
-      group.fields.push(field);
-    } else groups.push({ names: [...names], fields: [field] });
+/** Splits a group in which one field is required with different arguments; into as few as come easily. */
+export function unambiguous(group: Group, required: Required): Group[] {
+  const all = namesIn(group.requires, required);
+  if (!isAmbiguous(all, required)) return [group];
+  const parts: { names: string[]; fields: Asked[] }[] = [];
+  for (const field of group.fields) {
+    const names = required.uses.get(`${field.of}.${field.node.name.value}`)?.names ?? [];
+    const part = parts.find((one) => !isAmbiguous([...one.names, ...names], required));
+    if (part) {
+      part.names.push(...names);
+      part.fields.push(field);
+    } else parts.push({ names: [...names], fields: [field] });
   }
-  return groups;
+  return parts.map(({ names, fields }) => {
+    const dropped = all.filter((name) => !names.includes(name));
+    return { ...group, fields, requires: group.requires.flatMap((one) => without(one, dropped)) };
+  });
 }
 
 /** Whether several of the names stand for one field. */

@@ -32,6 +32,8 @@ export interface Supergraph extends Reserved {
   /** The schema clients see, nothing hidden in it, descriptions kept. */
   schema: GraphQLSchema;
   graphs: readonly Graph[];
+  /** Subgraph name -> the names of the interfaces that it knows as objects. */
+  interfaceObjects: ReadonlyMap<string, ReadonlySet<string>>;
   /** Every abstract type's name -> the names of all types that are one, hidden ones and interfaces included. */
   subtypes: ReadonlyMap<string, ReadonlySet<string>>;
   /** Subscription field name -> its `@resumable`. */
@@ -53,7 +55,8 @@ export function readSupergraph({ supergraphSdl, consumerSdl, required }: Planned
   const document = parse(supergraphSdl, { noLocation: true });
   return {
     schema: clientSchema(parse(consumerSdl, { noLocation: true }), required.fields),
-    graphs: graphsIn(document),
+    graphs: [...graphsIn(document).values()],
+    interfaceObjects: interfaceObjectsIn(document),
     subtypes: subtypesIn(document),
     fieldNames: fieldNamesIn(document),
     resumable: resumableIn(document),
@@ -88,17 +91,35 @@ function clientSchema(document: DocumentNode, hidden: ReadonlyMap<string, unknow
   return buildASTSchema({ kind: Kind.DOCUMENT, definitions }, { assumeValid: true, assumeValidSDL: true });
 }
 
-function graphsIn(document: DocumentNode): Graph[] {
-  const graphs: Graph[] = [];
+/** The values of `join__Graph` and what they stand for. */
+function graphsIn(document: DocumentNode): Map<string, Graph> {
+  const graphs = new Map<string, Graph>();
   for (const definition of document.definitions) {
     if (definition.kind !== Kind.ENUM_TYPE_DEFINITION || definition.name.value !== 'join__Graph') continue;
     for (const value of definition.values ?? []) {
       const graph = value.directives?.find((directive) => directive.name.value === 'join__graph');
       const name = (graph && stringArgument(graph, 'name')) ?? value.name.value;
-      graphs.push({ name, url: (graph && stringArgument(graph, 'url')) || undefined });
+      graphs.set(value.name.value, { name, url: (graph && stringArgument(graph, 'url')) || undefined });
     }
   }
   return graphs;
+}
+
+function interfaceObjectsIn(document: DocumentNode): Map<string, Set<string>> {
+  const graphs = graphsIn(document);
+  const objects = new Map<string, Set<string>>();
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    for (const directive of definition.directives ?? []) {
+      const argument = (name: string) => directive.arguments?.find((one) => one.name.value === name)?.value;
+      const graph = argument('graph');
+      const mark = argument('isInterfaceObject');
+      if (graph?.kind !== Kind.ENUM || mark?.kind !== Kind.BOOLEAN || !mark.value) continue;
+      const { name } = graphs.get(graph.value)!;
+      objects.set(name, (objects.get(name) ?? new Set()).add(definition.name.value));
+    }
+  }
+  return objects;
 }
 
 function subtypesIn(document: DocumentNode): Map<string, Set<string>> {
