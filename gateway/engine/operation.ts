@@ -16,6 +16,7 @@ import {
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { noContextualField } from './contextual.ts';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
 import {
   isTokenLimit,
@@ -197,7 +198,8 @@ export class Operations {
         [new GraphQLError(`Schema is not configured to execute ${definition.operation} operation.`)],
         'GRAPHQL_VALIDATION_FAILED',
       );
-    const invalid = validate(view.schema, document, specifiedRules, { maxErrors: 20 });
+    const rules = [...specifiedRules, noContextualField(this.options.supergraph.contextual)];
+    const invalid = validate(view.schema, document, rules, { maxErrors: 20 });
     if (invalid.length > 0) return refuse(invalid, 'GRAPHQL_VALIDATION_FAILED');
     return new Operation(view, text, document, definition, this.options);
   }

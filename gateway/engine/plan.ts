@@ -5,7 +5,6 @@ import {
   type FetchRewrite,
   type FlattenNodePathSegment,
   type PlanNode,
-  type QueryPlan,
   QueryPlanner,
   type RequiresSelection,
 } from '@graphql-hive/router-query-planner';
@@ -55,15 +54,24 @@ export interface PlannerOptions {
   cacheSize: number;
 }
 
+/** A planner, and how its plans are to be read. */
+interface Asking {
+  planner: QueryPlanner;
+  required: Required;
+  /** Names of subgraphs in its plans that others answer for. */
+  realNames: Apart['realNames'];
+}
+
 export class Planner {
   /** The SDL clients see, in the planner's words; `supergraphSdl` is what it was made of. */
   readonly consumerSdl: string;
   readonly supergraphSdl: string;
   /** Names in both that stand for required fields and are nobody's to see. */
   readonly required: Required;
-  private readonly planner: QueryPlanner;
-  /** For operations that the first can't plan. */
-  private second: { planner: QueryPlanner; realNames: Apart['realNames'] } | undefined;
+  private readonly composedSdl: string;
+  private readonly first: Asking;
+  /** For operations that the first can't plan; made when it is first needed. */
+  private second: Asking | undefined;
   private readonly labels: Set<string>;
   private readonly thresholds: readonly number[];
   private readonly plans: LRUCache<string, Plan>;
@@ -71,13 +79,15 @@ export class Planner {
   misses = 0;
 
   constructor(supergraphSdl: string, { labels, cacheSize }: PlannerOptions) {
+    this.composedSdl = supergraphSdl;
     this.required = requiredIn(supergraphSdl);
     this.supergraphSdl = this.required.sdl;
-    this.planner = new QueryPlanner(this.supergraphSdl);
-    this.consumerSdl = this.planner.consumerSchema;
+    const planner = new QueryPlanner(this.supergraphSdl);
+    this.first = { planner, required: this.required, realNames: new Map() };
+    this.consumerSdl = planner.consumerSchema;
     this.labels = new Set(labels);
     // Asking the planner itself is a call out of JavaScript, and an array made anew.
-    this.thresholds = this.planner.overridePercentages;
+    this.thresholds = planner.overridePercentages;
     this.plans = new LRUCache({ max: cacheSize });
   }
 
@@ -94,29 +104,26 @@ export class Planner {
     if (plan) this.hits += 1;
     else {
       this.misses += 1;
-      const { plan: planned, realNames } = this.planned(text, percentage);
       const operation = parse(text, { noLocation: true });
-      plan = new Compiler({ operation, types, required: this.required, realNames }).plan(planned.node);
+      const ask = ({ planner, ...source }: Asking) => {
+        const { node } = planner.plan(text, undefined, this.labels, percentage);
+        return new Compiler({ ...source, operation, types }).plan(node);
+      };
+      try {
+        plan = ask(this.first);
+      } catch {
+        plan = ask(this.secondAsking());
+      }
       this.plans.set(key, plan);
     }
     return plan;
   }
 
-  private planned(text: string, percentage: number): { plan: QueryPlan; realNames: Apart['realNames'] } {
-    try {
-      const plan = this.planner.plan(text, undefined, this.labels, percentage);
-      return { plan, realNames: noNames };
-    } catch {
-      const { planner, realNames } = this.apart();
-      return { plan: planner.plan(text, undefined, this.labels, percentage), realNames };
-    }
-  }
-
-  /** A planner of the same supergraph with computed fields apart, made when it is first needed. */
-  private apart(): NonNullable<Planner['second']> {
+  private secondAsking(): Asking {
     if (!this.second) {
-      const { sdl, realNames } = withComputedApart(this.supergraphSdl);
-      this.second = { planner: new QueryPlanner(sdl), realNames };
+      const required = requiredIn(this.composedSdl, true);
+      const { sdl, realNames } = withComputedApart(required.sdl);
+      this.second = { planner: new QueryPlanner(sdl), required, realNames };
     }
     return this.second;
   }
@@ -129,16 +136,11 @@ export class Planner {
 
 type PlannedFetch = Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>;
 
-interface CompilerSource {
+interface CompilerSource extends Omit<Asking, 'planner'> {
   /** What was planned. */
   operation: DocumentNode;
   types: Types;
-  required: Required;
-  /** Names of subgraphs in the plan that others answer for. */
-  realNames: Apart['realNames'];
 }
-
-const noNames: Apart['realNames'] = new Map();
 
 class Compiler {
   private readonly source: CompilerSource;

@@ -44,9 +44,13 @@ export interface Use {
   readonly requires: readonly Requirement[];
 }
 
-/** Gives the fields with arguments that a supergraph's fields require names of their own. */
-export function requiredIn(sdl: string): Required {
-  const rewriting = new Rewriting(parse(sdl, { noLocation: true }));
+/**
+ * Gives the fields with arguments that a supergraph's fields require names of their own.
+ * @param withKeys  whether objects in keys get some too: the planner can't reach a field of an object by a key that has the
+ *                  same object in it.
+ */
+export function requiredIn(sdl: string, withKeys = false): Required {
+  const rewriting = new Rewriting(parse(sdl, { noLocation: true }), withKeys);
   const document = rewriting.document();
   const { fields, uses, keys } = rewriting;
   return { sdl: fields.size > 0 ? print(document) : sdl, fields, uses, keys };
@@ -59,6 +63,7 @@ class Rewriting {
   readonly uses = new Map<string, Use>();
   readonly keys = new Map<string, Set<string>>();
   private readonly original: DocumentNode;
+  private readonly withKeys: boolean;
   private readonly types = new Map<string, TypeWithFields>();
   private readonly taken = new Set<string>();
   /** Coordinate and arguments -> the planner's name. */
@@ -66,8 +71,9 @@ class Rewriting {
   /** Type name -> the fields it gets, by their names. */
   private readonly added = new Map<string, Map<string, FieldDefinitionNode>>();
 
-  constructor(original: DocumentNode) {
+  constructor(original: DocumentNode, withKeys: boolean) {
     this.original = original;
+    this.withKeys = withKeys;
     for (const definition of original.definitions) {
       if (!hasFields(definition)) continue;
       this.types.set(definition.name.value, definition);
@@ -80,7 +86,7 @@ class Rewriting {
     const definitions = this.original.definitions.map((definition) => {
       if (!hasFields(definition)) return definition;
       const fields = definition.fields?.map((field) => this.rewritten(definition, field));
-      return { ...definition, fields };
+      return { ...definition, directives: this.keysOf(definition), fields };
     });
     return {
       kind: Kind.DOCUMENT,
@@ -90,6 +96,25 @@ class Rewriting {
         return { ...definition, fields: [...(definition.fields ?? []), ...added] };
       }),
     };
+  }
+
+  /** The directives of a type with the objects in its keys replaced. */
+  private keysOf(type: TypeWithFields): TypeWithFields['directives'] {
+    if (!this.withKeys) return type.directives;
+    return type.directives?.map((directive) => {
+      if (directive.name.value !== 'join__type') return directive;
+      const given = directive.arguments?.map((argument) => {
+        if (argument.name.value !== 'key' || argument.value.kind !== Kind.STRING) return argument;
+        const { selections } = selectionSetOf(argument.value.value);
+        const names = selections.map((node) =>
+          node.kind === Kind.FIELD && node.selectionSet
+            ? { ...node, name: { ...node.name, value: this.nameFor(type, node) } }
+            : node,
+        );
+        return { ...argument, value: { ...argument.value, value: names.map(print).join(' ') } };
+      });
+      return { ...directive, arguments: given };
+    });
   }
 
   /** A field with the names in its `@join__field(requires:)` replaced. */

@@ -36,6 +36,8 @@ export interface Supergraph extends Reserved {
   interfaceObjects: ReadonlyMap<string, ReadonlySet<string>>;
   /** Every abstract type's name -> the names of all types that are one, hidden ones and interfaces included. */
   subtypes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** `Type.field` of every field with an argument `@fromContext`. */
+  contextual: ReadonlySet<string>;
   /** Subscription field name -> its `@resumable`. */
   resumable: ReadonlyMap<string, Resumable>;
 }
@@ -59,6 +61,7 @@ export function readSupergraph({ supergraphSdl, consumerSdl, required }: Planned
     interfaceObjects: interfaceObjectsIn(document),
     subtypes: subtypesIn(document),
     fieldNames: fieldNamesIn(document),
+    contextual: contextualIn(document),
     resumable: resumableIn(document),
   };
 }
@@ -150,6 +153,20 @@ function fieldNamesIn(document: DocumentNode): Set<string> {
     if ('fields' in definition) for (const field of definition.fields ?? []) names.add(field.name.value);
   }
   return names;
+}
+
+function contextualIn(document: DocumentNode): Set<string> {
+  const coordinates = new Set<string>();
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION) continue;
+    for (const { name, directives = [] } of definition.fields ?? []) {
+      const isContextual = directives.some((directive) =>
+        directive.arguments?.some((argument) => argument.name.value === 'contextArguments'),
+      );
+      if (isContextual) coordinates.add(`${definition.name.value}.${name.value}`);
+    }
+  }
+  return coordinates;
 }
 
 function resumableIn(document: DocumentNode): Map<string, Resumable> {
