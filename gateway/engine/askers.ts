@@ -39,7 +39,7 @@ export function groupsOfAskers(
     .filter((one) => keys.get(on)?.has(nameOf(one)) || !needed.has(nameOf(one)));
   const known = new Set(key.map(nameOf));
   const asked = entities.paths.flatMap((path) => askedAt(source.operation, path));
-  const groups = new Map<string, Group & { fields: Asked[] }>();
+  const groups = new Map<string, { types: string[]; fields: Asked[]; inner: Requirement[] }>();
   for (const field of fields) {
     const { value: name } = field.node.name;
     const askers = asked.filter(
@@ -49,20 +49,16 @@ export function groupsOfAskers(
     if (name === '__typename' || (askers.length === 0 && known.has(keyOf(field.node)))) continue;
     // What nobody asks for leads on to something else, of whatever type.
     const types = askers.length > 0 ? [...new Set(askers.map(({ of }) => of ?? on))].sort() : [on];
-    const id = `${types} ${useOf(name).length > 0 ? name : ''}`;
-    const group = groups.get(id);
-    if (group) {
-      group.fields.push(field);
-      continue;
-    }
-    const inner = distinct([...key, ...useOf(name)]);
-    groups.set(id, {
-      fields: [field],
-      requires: (types.includes(on) ? [on] : types).map((type) => ({ on: type, inner })),
-      inputRewrites: [...inputRewrites, { path: [{ types: [on] }, { key: '__typename' }], set: on }],
-    });
+    const group = groups.get(`${types}`) ?? { types, fields: [], inner: [...key] };
+    groups.set(`${types}`, group);
+    group.fields.push(field);
+    group.inner.push(...useOf(name));
   }
-  return [...groups.values()];
+  return [...groups.values()].map(({ types, inner, fields }) => ({
+    fields,
+    requires: (types.includes(on) ? [on] : types).map((type) => ({ on: type, inner: distinct(inner) })),
+    inputRewrites: [...inputRewrites, { path: [{ types: [on] }, { key: '__typename' }], set: on }],
+  }));
 }
 
 /** Whether a field, or what it requires, requires another. */

@@ -55,6 +55,7 @@ export class Operation {
   readonly root: GraphQLObjectType;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   readonly wireNames: WireNames;
+  readonly subtypes: Supergraph['subtypes'];
   /** How a `@resumable` subscription is resumed; undefined for every other operation. */
   readonly resumable: Resumable | undefined;
   private readonly limits: Limits;
@@ -80,6 +81,7 @@ export class Operation {
     this.fragments = fragmentsOf(document);
     this.conditions = conditionVariables(document);
     this.wireNames = new WireNames(document, supergraph);
+    this.subtypes = supergraph.subtypes;
     this.resumable = resumableOf(this, supergraph);
     this.rows = rowCounter(view.schema, this.root, definition.selectionSet, this.fragments, unsaidPageSize);
   }

@@ -22,6 +22,8 @@ export interface SelectionSource {
   schema: GraphQLSchema;
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   wireNames: WireNames;
+  /** Every abstract type's name -> the names of all types that are one, those that `schema` hides included. */
+  subtypes: ReadonlyMap<string, ReadonlySet<string>>;
   /** The values of the variables that decide an @skip or @include. */
   conditions: Readonly<Record<string, unknown>>;
 }
@@ -67,7 +69,8 @@ function mergedSet(
     if (condition === type) {
       selections.push(...merged);
       // Fragments may fit no object, of which has to be known all the same that it is there, and what it is.
-      if ((merged.length === 0 || fields.size > 1) && !byKey.has('__typename')) selections.push(typename);
+      const isAsked = merged.length === 0 || fields.size > 1 || mayBeHidden(source, type);
+      if (isAsked && !byKey.has('__typename')) selections.push(typename);
     } else {
       selections.push({
         kind: Kind.INLINE_FRAGMENT,
@@ -77,6 +80,12 @@ function mergedSet(
     }
   }
   return { kind: Kind.SELECTION_SET, selections };
+}
+
+/** Whether an object of the type may be one that the client must not see. */
+function mayBeHidden({ schema, subtypes }: SelectionSource, { name }: GraphQLCompositeType): boolean {
+  for (const subtype of subtypes.get(name) ?? []) if (!schema.getType(subtype)) return true;
+  return false;
 }
 
 /**

@@ -1,12 +1,15 @@
 import {
   type DocumentNode,
   type FieldNode,
+  type FragmentDefinitionNode,
   Kind,
   type NameNode,
   parseType,
   print,
   type SelectionNode,
+  type SelectionSetNode,
   type VariableDefinitionNode,
+  visit,
 } from 'graphql';
 import { type Asked, askedIn, fragmentsIn, keyOf, operationIn } from './asked.ts';
 import type { Requirement, Rewrite, Segment } from './entity.ts';
@@ -65,8 +68,28 @@ export function separated(
   const declared = new Set(entities.map(({ variable }) => variable));
   const variableDefinitions = [...[...declared].map(representationsDefinition), ...others];
   const selectionSet = { kind: Kind.SELECTION_SET as const, selections };
-  const definitions = [{ ...operation, variableDefinitions, selectionSet }, ...fragmentsIn(fetch.document)];
+  const fragments = fragmentsOf(selectionSet, fragmentsIn(fetch.document));
+  const definitions = [{ ...operation, variableDefinitions, selectionSet }, ...fragments];
   return { document: { kind: Kind.DOCUMENT, definitions }, entities };
+}
+
+/** Those fragments that are used. */
+function fragmentsOf(
+  set: SelectionSetNode,
+  fragments: readonly FragmentDefinitionNode[],
+): FragmentDefinitionNode[] {
+  const names = new Set<string>();
+  const use = (node: SelectionSetNode): void => {
+    visit(node, {
+      FragmentSpread({ name }) {
+        if (names.has(name.value)) return;
+        names.add(name.value);
+        for (const fragment of fragments) if (fragment.name.value === name.value) use(fragment.selectionSet);
+      },
+    });
+  };
+  use(set);
+  return fragments.filter(({ name }) => names.has(name.value));
 }
 
 /** The fields of one `_entities` field. */

@@ -5,6 +5,7 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   Kind,
+  type NamedTypeNode,
   parse,
   specifiedDirectives,
   specifiedScalarTypes,
@@ -74,21 +75,26 @@ const builtIn = new Set([
 const machinery = /^(__|(join|link|core|federation|inaccessible|tag)__)/;
 
 function clientSchema(document: DocumentNode, hidden: ReadonlyMap<string, unknown>): GraphQLSchema {
+  const names = new Set(
+    document.definitions.map((definition) => ('name' in definition ? definition.name?.value : undefined)),
+  );
+  // The planner leaves hidden types out, but not out of the unions and types that name them.
+  const isThere = ({ name }: NamedTypeNode) => names.has(name.value);
   const definitions: DefinitionNode[] = [];
   for (const definition of document.definitions) {
     const name = 'name' in definition ? definition.name?.value : undefined;
     if (name !== undefined && (builtIn.has(name) || machinery.test(name))) continue;
-    if (
-      definition.kind !== Kind.OBJECT_TYPE_DEFINITION &&
-      definition.kind !== Kind.INTERFACE_TYPE_DEFINITION
+    if (definition.kind === Kind.UNION_TYPE_DEFINITION) {
+      definitions.push({ ...definition, types: definition.types?.filter(isThere) });
+    } else if (
+      definition.kind === Kind.OBJECT_TYPE_DEFINITION ||
+      definition.kind === Kind.INTERFACE_TYPE_DEFINITION
     ) {
-      definitions.push(definition);
-      continue;
-    }
-    const fields = definition.fields?.filter(
-      ({ name }) => !name.value.startsWith('__') && !hidden.has(name.value),
-    );
-    definitions.push({ ...definition, fields });
+      const fields = definition.fields?.filter(
+        (field) => !field.name.value.startsWith('__') && !hidden.has(field.name.value),
+      );
+      definitions.push({ ...definition, fields, interfaces: definition.interfaces?.filter(isThere) });
+    } else definitions.push(definition);
   }
   // Composition has checked it; what it let through is not for us to refuse.
   return buildASTSchema({ kind: Kind.DOCUMENT, definitions }, { assumeValid: true, assumeValidSDL: true });

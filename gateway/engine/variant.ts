@@ -13,7 +13,7 @@ import {
   visit,
 } from 'graphql';
 import { collectFields } from 'graphql/execution/collectFields.js';
-import { isCondition, mergedField } from './selection.ts';
+import { isCondition, mergedField, type SelectionSource } from './selection.ts';
 import type { WireNames } from './wire.ts';
 
 // An operation with its @skip and @include decided. Each combination that occurs is planned and projected by itself: plans
@@ -42,6 +42,7 @@ export interface VariantSource {
   definition: OperationDefinitionNode;
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   wireNames: WireNames;
+  subtypes: SelectionSource['subtypes'];
   /** For a resumable subscription: what its root field gets. */
   resume: Resume | undefined;
 }
