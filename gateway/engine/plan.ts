@@ -33,6 +33,7 @@ import {
   sequence,
   type Types,
 } from './execute.ts';
+import { withInterfaceObjectsLast } from './order.ts';
 import { type Required, requiredIn, requirement, withRealFields } from './required.ts';
 import { type Entities, separated, unambiguous } from './separate.ts';
 
@@ -62,6 +63,16 @@ interface Asking {
   realNames: Apart['realNames'];
 }
 
+function askingOf(required: Required, { sdl, realNames }: Apart): Asking {
+  const ordered = withInterfaceObjectsLast(sdl);
+  const names = [...ordered.realNames].map(([name, made]) => [name, realNames.get(made) ?? made] as const);
+  return {
+    planner: new QueryPlanner(ordered.sdl),
+    required,
+    realNames: new Map([...realNames, ...names]),
+  };
+}
+
 export class Planner {
   /** The SDL clients see, in the planner's words; `supergraphSdl` is what it was made of. */
   readonly consumerSdl: string;
@@ -82,8 +93,8 @@ export class Planner {
     this.composedSdl = supergraphSdl;
     this.required = requiredIn(supergraphSdl);
     this.supergraphSdl = this.required.sdl;
-    const planner = new QueryPlanner(this.supergraphSdl);
-    this.first = { planner, required: this.required, realNames: new Map() };
+    this.first = askingOf(this.required, { sdl: this.supergraphSdl, realNames: new Map() });
+    const { planner } = this.first;
     this.consumerSdl = planner.consumerSchema;
     this.labels = new Set(labels);
     // Asking the planner itself is a call out of JavaScript, and an array made anew.
@@ -122,8 +133,7 @@ export class Planner {
   private secondAsking(): Asking {
     if (!this.second) {
       const required = requiredIn(this.composedSdl, true);
-      const { sdl, realNames } = withComputedApart(required.sdl);
-      this.second = { planner: new QueryPlanner(sdl), required, realNames };
+      this.second = askingOf(required, withComputedApart(required.sdl));
     }
     return this.second;
   }
