@@ -206,6 +206,52 @@ describe('an interface', () => {
   });
 });
 
+describe('a field that is null in one subgraph and not in another', () => {
+  const graph = foreign({
+    strict: {
+      sdl: `type Query { all: [Any] boxes: [Box] } union Any = A | B
+            type A @key(fields: "id") { id: ID! v: String! @shareable list: [Int!]! @shareable }
+            type B @key(fields: "id") { id: ID! v: String @shareable list: [Int] @shareable }
+            type Box { any: Any }`,
+      resolvers: {
+        Query: {
+          all: () => [
+            typed('A', 'a', { v: 'va', list: [1] }),
+            null,
+            typed('B', 'b', { v: null, list: [null] }),
+          ],
+          boxes: () => [
+            { any: typed('B', 'b', { v: 'vb', list: null }) },
+            { any: typed('A', 'a', { v: 'va', list: [] }) },
+          ],
+        },
+      },
+    },
+    loose: {
+      sdl: `type A @key(fields: "id") { id: ID! v: String @shareable list: [Int] @shareable }
+            type B @key(fields: "id") { id: ID! v: String @shareable list: [Int] @shareable w: Int }`,
+      resolvers: { B: { w: () => 1 } },
+    },
+  });
+
+  it('is asked for in words that each subgraph accepts, and answered under the name of the client', async () => {
+    const fields = '{ __typename ... on A { v list } ... on B { v w list } }';
+    expect(await graph.ask(`{ all ${fields} boxes { any ${fields} } }`)).toEqual({
+      data: {
+        all: [
+          { __typename: 'A', v: 'va', list: [1] },
+          null,
+          { __typename: 'B', v: null, w: 1, list: [null] },
+        ],
+        boxes: [
+          { any: { __typename: 'B', v: 'vb', w: 1, list: null } },
+          { any: { __typename: 'A', v: 'va', list: [] } },
+        ],
+      },
+    });
+  });
+});
+
 describe('an interface with a key', () => {
   const graph = foreign({
     owner: {

@@ -127,6 +127,18 @@ describe('an entity', () => {
     });
   });
 
+  it('has at each place what was asked for there, and nothing of another place', async () => {
+    const hall = (id: string) => ({ place: { hall: { name: `Hall ${id}` } } });
+    expect(
+      await shop.ask('{ one: products { place { row } } two: products { place { hall { name } } } }'),
+    ).toEqual({
+      data: {
+        one: [{ place: { row: 1 } }, null, { place: { row: 2 } }, { place: { row: 1 } }],
+        two: [hall('h1'), null, hall('h2'), hall('h1')],
+      },
+    });
+  });
+
   it.each([
     ['@skip(if: true)', {}],
     ['@include(if: false)', {}],
@@ -198,6 +210,41 @@ describe('a value type', () => {
     });
     expect(await parent.ask('{ carts { owner { home { zip } } } }')).toEqual({
       data: { carts: [{ owner: { home: { zip: 53111 } } }, { owner: null }] },
+    });
+  });
+});
+
+describe('a list of value types', () => {
+  const graph = foreign({
+    a: {
+      sdl: `type Query { cart: Cart } type Cart @key(fields: "id") { id: ID! lines: [[Line]] @shareable }
+            type Line { sku: ID! @shareable count: Int }`,
+      resolvers: {
+        Query: { cart: () => ({ id: 'c' }) },
+        Cart: { lines: () => [[{ sku: 'x', count: 1 }, null], [], [{ sku: 'y', count: 2 }]] },
+      },
+    },
+    b: {
+      sdl: `type Cart @key(fields: "id") { id: ID! lines: [[Line]] @shareable } type Line { sku: ID! @shareable price: Int }`,
+      resolvers: { Cart: { lines: () => [[{ sku: 'x', price: 5 }, null], [], [{ sku: 'y', price: 6 }]] } },
+    },
+    c: {
+      sdl: `type Cart @key(fields: "id") { id: ID! lines: [[Line]] @shareable } type Line { sku: ID! @shareable name: String }`,
+      resolvers: { Cart: { lines: () => [[{ sku: 'x', name: 'X' }, null], [], [{ sku: 'y', name: 'Y' }]] } },
+    },
+  });
+
+  it('is merged item by item of what several subgraphs know', async () => {
+    expect(await graph.ask('{ cart { lines { name price count sku } } }')).toEqual({
+      data: {
+        cart: {
+          lines: [
+            [{ name: 'X', price: 5, count: 1, sku: 'x' }, null],
+            [],
+            [{ name: 'Y', price: 6, count: 2, sku: 'y' }],
+          ],
+        },
+      },
     });
   });
 });
