@@ -5,7 +5,7 @@ import { scalars } from '../subgraphs/scalars.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Apollo } from './apollo.ts';
 import type { Config } from './config.ts';
-import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createEngine, type Engine, type EngineOptions, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
 import { createGraph, type Graph } from './graph.ts';
 import type { Live } from './live.ts';
@@ -27,6 +27,8 @@ export interface GatewayOptions {
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
     Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
+  /** Which progressive overrides of the supergraph are on. */
+  overrides?: Pick<EngineOptions<Caller>, 'overrideLabels' | 'percentage'>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Stands before the engine for its plugins; nothing does when undefined. */
@@ -109,9 +111,10 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, tracing, onCall } = options;
+  const { reach, auth, sign, log, metrics, tracing, onCall, overrides } = options;
   const { forwardHeaders = [], timeouts = {} } = options.config;
   const made = createEngine<Caller>({
+    ...overrides,
     supergraph,
     subgraph(name, url) {
       const local = reach?.(name);

@@ -1,4 +1,5 @@
 import {
+  type EntityBatchAlias,
   type FetchNode,
   type FetchNodePathSegment,
   type FetchRewrite,
@@ -7,8 +8,11 @@ import {
   QueryPlanner,
   type RequiresSelection,
 } from '@graphql-hive/router-query-planner';
-import { Kind, type OperationDefinitionNode, parse } from 'graphql';
+import { type DocumentNode, parse, print } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { askedIn, keyOf, operationIn } from './asked.ts';
+import { groupsOfAskers } from './askers.ts';
+import { type Apart, withComputedApart } from './computed.ts';
 import {
   prefixOf,
   type Requirement,
@@ -19,16 +23,11 @@ import {
   type Types,
   walkTo,
 } from './entity.ts';
-import {
-  type Batch,
-  condition,
-  type Fetch,
-  fetchEntities,
-  fetchRoot,
-  parallel,
-  type Step,
-  sequence,
-} from './execute.ts';
+import { type Batch, condition, fetchEntities, fetchRoot, parallel, type Step, sequence } from './execute.ts';
+import { withInterfaceObjectsLast } from './order.ts';
+import { type Required, requiredIn, requirement, withRealFields } from './required.ts';
+import type { Fetch } from './run.ts';
+import { type Entities, separated, unambiguous } from './separate.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of
 // different views share them.
@@ -48,10 +47,34 @@ export interface PlannerOptions {
   cacheSize: number;
 }
 
+/** A planner, and how its plans are to be read. */
+interface Asking {
+  planner: QueryPlanner;
+  required: Required;
+  /** Names of subgraphs in its plans that others answer for. */
+  realNames: Apart['realNames'];
+}
+
+function askingOf(required: Required, { sdl, realNames }: Apart): Asking {
+  const ordered = withInterfaceObjectsLast(sdl);
+  const names = [...ordered.realNames].map(([name, made]) => [name, realNames.get(made) ?? made] as const);
+  return {
+    planner: new QueryPlanner(ordered.sdl),
+    required,
+    realNames: new Map([...realNames, ...names]),
+  };
+}
+
 export class Planner {
-  /** The SDL clients see, in the planner's words. */
+  /** The SDL clients see, in the planner's words; `supergraphSdl` is what it was made of. */
   readonly consumerSdl: string;
-  private readonly planner: QueryPlanner;
+  readonly supergraphSdl: string;
+  /** Names in both that stand for required fields and are nobody's to see. */
+  readonly required: Required;
+  private readonly composedSdl: string;
+  private readonly first: Asking;
+  /** For operations that the first can't plan; made when it is first needed. */
+  private second: Asking | undefined;
   private readonly labels: Set<string>;
   private readonly thresholds: readonly number[];
   private readonly plans: LRUCache<string, Plan>;
@@ -59,11 +82,15 @@ export class Planner {
   misses = 0;
 
   constructor(supergraphSdl: string, { labels, cacheSize }: PlannerOptions) {
-    this.planner = new QueryPlanner(supergraphSdl);
-    this.consumerSdl = this.planner.consumerSchema;
+    this.composedSdl = supergraphSdl;
+    this.required = requiredIn(supergraphSdl);
+    this.supergraphSdl = this.required.sdl;
+    this.first = askingOf(this.required, { sdl: this.supergraphSdl, realNames: new Map() });
+    const { planner } = this.first;
+    this.consumerSdl = planner.consumerSchema;
     this.labels = new Set(labels);
     // Asking the planner itself is a call out of JavaScript, and an array made anew.
-    this.thresholds = this.planner.overridePercentages;
+    this.thresholds = planner.overridePercentages;
     this.plans = new LRUCache({ max: cacheSize });
   }
 
@@ -80,11 +107,27 @@ export class Planner {
     if (plan) this.hits += 1;
     else {
       this.misses += 1;
-      const { node } = this.planner.plan(text, undefined, this.labels, percentage);
-      plan = compile(node, types);
+      const operation = parse(text, { noLocation: true });
+      const ask = ({ planner, ...source }: Asking) => {
+        const { node } = planner.plan(text, undefined, this.labels, percentage);
+        return new Compiler({ ...source, operation, types }).plan(node);
+      };
+      try {
+        plan = ask(this.first);
+      } catch {
+        plan = ask(this.secondAsking());
+      }
       this.plans.set(key, plan);
     }
     return plan;
+  }
+
+  private secondAsking(): Asking {
+    if (!this.second) {
+      const required = requiredIn(this.composedSdl, true);
+      this.second = askingOf(required, withComputedApart(required.sdl));
+    }
+    return this.second;
   }
 
   /** Whether `plan` depends on its percentage at all. */
@@ -93,118 +136,146 @@ export class Planner {
   }
 }
 
-function compile(node: PlanNode | undefined, types: Types): Plan {
-  const [first, ...rest] = node?.kind === 'Sequence' ? node.nodes : node ? [node] : [];
-  if (first?.kind === 'Subscription') {
-    const step = rest.length > 0 ? sequence(rest.map((later) => stepOf(later, types))) : undefined;
-    return { source: fetchOf(first.primary), step, isSerial: false };
-  }
-  const isSerial = [first, ...rest].every((one) => one?.kind === 'Fetch');
-  return { source: undefined, step: node && stepOf(node, types), isSerial };
+type PlannedFetch = Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>;
+
+interface CompilerSource extends Omit<Asking, 'planner'> {
+  /** What was planned. */
+  operation: DocumentNode;
+  types: Types;
 }
 
-function stepOf(node: PlanNode, types: Types): Step {
-  switch (node.kind) {
-    case 'Sequence':
-      return sequence(node.nodes.map((inner) => stepOf(inner, types)));
-    case 'Parallel':
-      return parallel(node.nodes.map((inner) => stepOf(inner, types)));
-    case 'Condition':
-      return condition(
-        node.condition,
-        node.ifClause && stepOf(node.ifClause, types),
-        node.elseClause && stepOf(node.elseClause, types),
-      );
-    case 'Fetch':
-      return fetchRoot(fetchOf(node), types);
-    case 'Flatten':
-      if (node.node.kind !== 'Fetch') throw new Error(`A plan flattens a ${node.node.kind}.`);
-      return entitiesOf(node.path, node.node, types);
-    case 'BatchFetch': {
-      const batches = node.entityBatch.aliases.map((alias) =>
-        batchOf(alias.alias, alias.representationsVariableName, alias.paths, alias, types),
-      );
-      const rewrites = node.entityBatch.aliases.flatMap((alias) => alias.outputRewrites ?? []);
-      return fetchEntities(fetchOf({ ...node, outputRewrites: rewrites }), batches, types);
+class Compiler {
+  private readonly source: CompilerSource;
+  private readonly types: Types;
+  private readonly required: Required;
+
+  constructor(source: CompilerSource) {
+    this.source = source;
+    this.types = source.types;
+    this.required = source.required;
+  }
+
+  plan(node: PlanNode | undefined): Plan {
+    const [first, ...rest] = node?.kind === 'Sequence' ? node.nodes : node ? [node] : [];
+    if (first?.kind === 'Subscription') {
+      const step = rest.length > 0 ? sequence(rest.map((later) => this.step(later))) : undefined;
+      return { source: this.fetch(first.primary), step, isSerial: false };
     }
-    default:
-      throw new Error(`A plan has a ${node.kind}.`);
+    const isSerial = [first, ...rest].every((one) => one?.kind === 'Fetch');
+    return { source: undefined, step: node && this.step(node), isSerial };
   }
-}
 
-function entitiesOf(path: FlattenNodePathSegment[], node: FetchNode, types: Types): Step {
-  const batch = batchOf('_entities', 'representations', [path], node, types);
-  return fetchEntities(fetchOf(node), [batch], types);
-}
-
-function batchOf(
-  key: string,
-  variable: string,
-  paths: FlattenNodePathSegment[][],
-  node: Pick<FetchNode, 'requires' | 'inputRewrites' | 'outputRewrites'>,
-  types: Types,
-): Batch {
-  return {
-    key,
-    variable,
-    paths: paths.map((path) => {
-      const segments = path.map(segmentOf);
-      return { walk: walkTo(segments, types.isOf), prefix: prefixOf(segments) };
-    }),
-    representation: representation((node.requires ?? []).map(requirementOf), types),
-    inputRewrites: (node.inputRewrites ?? []).map(rewriteOf),
-    outputRewrites: (node.outputRewrites ?? []).map(rewriteOf),
-  };
-}
-
-function fetchOf(node: Omit<FetchNode, 'kind' | 'requires' | 'inputRewrites'>): Fetch {
-  const rewrites = (node.outputRewrites ?? []).map(rewriteOf);
-  const renamed = new Map<string, string>();
-  for (const { path, rename } of rewrites) {
-    const last = path.at(-1);
-    if (rename !== undefined && last?.key !== undefined) renamed.set(last.key, rename);
+  private step(node: PlanNode): Step {
+    switch (node.kind) {
+      case 'Sequence':
+        return sequence(node.nodes.map((inner) => this.step(inner)));
+      case 'Parallel':
+        return parallel(node.nodes.map((inner) => this.step(inner)));
+      case 'Condition':
+        return condition(
+          node.condition,
+          node.ifClause && this.step(node.ifClause),
+          node.elseClause && this.step(node.elseClause),
+        );
+      case 'Fetch':
+        return fetchRoot(this.fetch(node), this.types);
+      case 'Flatten': {
+        if (node.node.kind !== 'Fetch') throw new Error(`A plan flattens a ${node.node.kind}.`);
+        const { requires = [], ...fetch } = node.node;
+        const only = {
+          alias: '_entities',
+          representationsVariableName: 'representations',
+          paths: [node.path],
+        };
+        return this.entityStep(fetch, [{ ...fetch, ...only, requires }]);
+      }
+      case 'BatchFetch':
+        return this.entityStep(node, node.entityBatch.aliases);
+      default:
+        throw new Error(`A plan has a ${node.kind}.`);
+    }
   }
-  return {
-    subgraph: node.serviceName,
-    kind: node.operationKind ?? 'query',
-    text: node.operation,
-    variables: node.variableUsages ?? [],
-    renamed,
-    rewrites,
-    rootKeys: rootKeysOf(node.operation),
-  };
-}
 
-function rootKeysOf(text: string): string[] {
-  const operation = parse(text, { noLocation: true }).definitions.find(
-    (definition): definition is OperationDefinitionNode => definition.kind === Kind.OPERATION_DEFINITION,
-  );
-  const keys: string[] = [];
-  for (const selection of operation?.selectionSet.selections ?? []) {
-    if (selection.kind === Kind.FIELD) keys.push((selection.alias ?? selection.name).value);
+  private entityStep(node: PlannedFetch, aliases: readonly EntityBatchAlias[]): Step {
+    const document = parse(node.operation, { noLocation: true });
+    const entities = aliases.map((alias) => this.entities(alias));
+    const subgraph = this.subgraphOf(node);
+    const fetch = separated({ document, entities }, (one, fields) =>
+      groupsOfAskers(subgraph, one, fields, this.source).flatMap((group) =>
+        unambiguous(group, this.required),
+      ),
+    );
+    if (fetch.entities.length === 0) return () => undefined;
+    const outputRewrites = aliases.flatMap((alias) => alias.outputRewrites ?? []);
+    const operation = fetch.document === document ? node.operation : print(fetch.document);
+    const batches = fetch.entities.map((one) => this.batch(one));
+    return fetchEntities(this.fetch({ ...node, operation, outputRewrites }), batches, this.types);
   }
-  return keys;
+
+  private entities(alias: EntityBatchAlias): Entities {
+    return {
+      key: alias.alias,
+      variable: alias.representationsVariableName,
+      paths: alias.paths.map((path) => path.map(segmentOf)),
+      requires: alias.requires.map((one) => this.requirement(one)),
+      inputRewrites: (alias.inputRewrites ?? []).map(rewriteOf),
+      outputRewrites: (alias.outputRewrites ?? []).map(rewriteOf),
+    };
+  }
+
+  private batch({ requires, paths, ...entities }: Entities): Batch {
+    const { isOf } = this.types;
+    return {
+      ...entities,
+      paths: paths.map((path) => ({ walk: walkTo(path, isOf), prefix: prefixOf(path) })),
+      representation: representation(requires, this.types),
+    };
+  }
+
+  private fetch(node: PlannedFetch): Fetch {
+    const rewrites = (node.outputRewrites ?? []).map(rewriteOf);
+    const renamed = new Map<string, string>();
+    for (const { path, rename } of rewrites) {
+      const last = path.at(-1);
+      if (rename !== undefined && last?.key !== undefined) renamed.set(last.key, rename);
+    }
+    const document = parse(node.operation, { noLocation: true });
+    const { fields } = this.required;
+    return {
+      subgraph: this.subgraphOf(node),
+      kind: node.operationKind ?? 'query',
+      text: fields.size > 0 ? print(withRealFields(document, this.required)) : node.operation,
+      variables: node.variableUsages ?? [],
+      renamed,
+      rewrites,
+      rootKeys: askedIn(operationIn(document).selectionSet).map(({ node }) => keyOf(node)),
+    };
+  }
+
+  private subgraphOf({ serviceName }: PlannedFetch): string {
+    return this.source.realNames.get(serviceName) ?? serviceName;
+  }
+
+  private requirement(selection: RequiresSelection): Requirement {
+    switch (selection.kind) {
+      case 'Field': {
+        const inner = selection.selections?.map((one) => this.requirement(one));
+        return requirement(selection.name, selection.alias ?? selection.name, inner, this.required.fields);
+      }
+      case 'InlineFragment': {
+        const inner = selection.selections.map((one) => this.requirement(one));
+        return { on: selection.typeCondition, inner };
+      }
+      default:
+        throw new Error(`A plan requires a ${selection.kind}.`);
+    }
+  }
 }
 
 function segmentOf(segment: FlattenNodePathSegment): Segment {
   if (segment === '@') return 'items';
   if ('Field' in segment) return { field: segment.Field };
   return { types: segment.TypeCondition };
-}
-
-function requirementOf(selection: RequiresSelection): Requirement {
-  switch (selection.kind) {
-    case 'Field':
-      return {
-        name: selection.name,
-        as: selection.alias ?? selection.name,
-        inner: selection.selections?.map(requirementOf),
-      };
-    case 'InlineFragment':
-      return { on: selection.typeCondition, inner: selection.selections.map(requirementOf) };
-    default:
-      throw new Error(`A plan requires a ${selection.kind}.`);
-  }
 }
 
 function rewriteOf(change: FetchRewrite): Rewrite {
