@@ -141,7 +141,8 @@ function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representat
       const written = requirement.inner ? copy(value, requirement.inner) : value;
       if (written === missing) return false;
       // Two requirements may describe parts of one object.
-      merge(to, { [requirement.as]: written }, () => false, false);
+      if (to[requirement.as] === undefined) to[requirement.as] = written;
+      else merge(to, { [requirement.as]: written }, () => false, false);
     }
     return true;
   };
