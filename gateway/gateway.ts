@@ -26,9 +26,9 @@ export interface GatewayOptions {
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
-    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
-  /** Which progressive overrides of the supergraph are on. */
-  overrides?: Pick<EngineOptions<Caller>, 'overrideLabels' | 'percentage'>;
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts' | 'overrides'>>;
+  /** A request's side of progressive overrides by `percent(x)`; by default at random. */
+  percentage?: EngineOptions<Caller>['percentage'];
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Stands before the engine for its plugins; nothing does when undefined. */
@@ -111,10 +111,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, tracing, onCall, overrides } = options;
-  const { forwardHeaders = [], timeouts = {} } = options.config;
+  const { reach, auth, sign, log, metrics, tracing, onCall, percentage } = options;
+  const { forwardHeaders = [], timeouts = {}, overrides } = options.config;
   const made = createEngine<Caller>({
-    ...overrides,
+    overrideLabels: new Set(overrides),
+    ...(percentage === undefined ? {} : { percentage }),
     supergraph,
     subgraph(name, url) {
       const local = reach?.(name);

@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers';
 import { graphql } from 'graphql';
 import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
-import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/gateway.ts';
+import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { compose, subgraphSchema, type TestSubgraph } from './federation.ts';
 
 // A supergraph that isn't ours, as `laurel gateway --supergraph` serves it: each subgraph is an HTTP server of its own that
@@ -31,7 +31,7 @@ export interface ForeignGraph {
 /** Serves a supergraph of these subgraphs while the tests around it run. */
 export function foreign(
   subgraphs: Record<string, ForeignSubgraph>,
-  overrides: GatewayOptions['overrides'] = {},
+  { labels = [], percentage }: { labels?: readonly string[]; percentage?: () => number } = {},
 ): ForeignGraph {
   const servers: Server[] = [];
   let gateway: Gateway;
@@ -65,8 +65,8 @@ export function foreign(
     gateway = createGateway({
       supergraph: compose(reachable),
       auth: 'none',
-      config: { origins: [], trustProxy: false },
-      overrides,
+      config: { origins: [], trustProxy: false, overrides: labels },
+      ...(percentage && { percentage }),
       log: pino({ level: 'silent' }),
     });
     const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });

@@ -113,13 +113,13 @@ describe('a field that is overridden for a part of the requests', () => {
 
 describe('a field that is overridden by a label', () => {
   describe('that is on', () => {
-    const graph = foreign(sides('move'), { overrideLabels: new Set(['move']) });
+    const graph = foreign(sides('move'), { labels: ['move'] });
     it('is answered by the new subgraph', async () => {
       expect(await graph.ask(question)).toEqual(answers(2, 'young'));
     });
   });
   describe('that is off', () => {
-    const graph = foreign(sides('move'), { overrideLabels: new Set(['other']) });
+    const graph = foreign(sides('move'), { labels: ['other'] });
     it('is answered by the old subgraph', async () => {
       expect(await graph.ask(question)).toEqual(answers(1, 'old'));
     });
