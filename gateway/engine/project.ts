@@ -36,6 +36,7 @@ export class Projecting {
   readonly path: Path = [];
   private readonly failures: readonly Path[];
   private explained: Set<string> | undefined;
+  private failed: Set<string> | undefined;
 
   constructor(
     errors: FormattedError[],
@@ -48,8 +49,8 @@ export class Projecting {
   }
 
   /**
-   * Notes that a non-null field has no value. It is an error unless one is known at or below its path, or a failed call
-   * explains it.
+   * Notes that a non-null field has no value. It is an error unless one is known at or below its path, or a failure
+   * above explains it.
    * @param depth  how many keys lead to its object or list.
    */
   missing(depth: number, key: string | number, coordinate: string): undefined {
@@ -85,7 +86,11 @@ export class Projecting {
       for (const error of this.errors) if (error.path) explain(this.explained, error.path);
     }
     if (this.explained.has(path.join('\0'))) return true;
-    return this.failures.some((failure) => failure.every((key, at) => path[at] === key));
+    this.failed ??= new Set(this.failures.map((failure) => failure.join('\0')));
+    for (let length = path.length; length >= 0; length -= 1) {
+      if (this.failed.has(path.slice(0, length).join('\0'))) return true;
+    }
+    return false;
   }
 }
 

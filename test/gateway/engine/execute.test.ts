@@ -367,7 +367,7 @@ describe('errors', () => {
           },
         },
         b: {
-          sdl: 'type User @key(fields: "id") { id: ID! coded: Int raw: Int must: Int! deep: [Deep] } type Deep { must: Int! }',
+          sdl: 'type User @key(fields: "id") { id: ID! coded: Int raw: Int must: Int! sure: Int! deep: [Deep] } type Deep { must: Int! }',
           resolvers: {
             User: {
               coded: ({ id }: { id: string }) => {
@@ -381,6 +381,7 @@ describe('errors', () => {
                 throw new Error('password is hunter2');
               },
               must: ({ id }: { id: string }) => (id === '1' ? null : 2),
+              sure: () => 1,
               deep: () => [{ must: 1 }, { must: null }],
             },
           },
@@ -440,6 +441,12 @@ describe('errors', () => {
       ['users', 0, 'must'],
       ['users', 2, 'must'],
     ]);
+  });
+
+  it('explain all that is missing of the object they cost', async () => {
+    const { data, errors } = await failing().run('{ first { sure must } }');
+    expect(data).toEqual({ first: null });
+    expect(errors!.map(({ path }) => path)).toEqual([['first', 'must']]);
   });
 
   it('of a client that is gone stop the plan', async () => {
