@@ -42,8 +42,11 @@ export function record(
   depth = 0,
 ): void {
   if (path && depth > 0) explain(run, fetch, [path.slice(0, depth)]);
-  const { message, extensions } = toldOf(run.services, fetch.subgraph, error);
   const place = path && placed(run, fetch, path);
+  const identity = JSON.stringify([fetch.subgraph, error.message, place]);
+  if (run.told.has(identity)) return;
+  run.told.add(identity);
+  const { message, extensions } = toldOf(run.services, fetch.subgraph, error);
   run.errors.push({ message, ...(place && place.length > 0 && { path: place }), extensions });
 }
 

@@ -449,6 +449,16 @@ describe('errors', () => {
     expect(errors!.map(({ path }) => path)).toEqual([['first', 'must']]);
   });
 
+  it('are told once, however often a subgraph tells them', async () => {
+    const error = { message: 'Not now.', path: ['now'], extensions: { code: 'LATER' } };
+    const reach = {
+      execute: () => ({ data: { now: null }, errors: [error, { ...error }] }),
+      subscribe: () => Promise.reject(new Error('Nothing to subscribe to.')),
+    };
+    const { run } = federate({ a: { sdl: 'type Query { now: String }', reach } });
+    expect(await run('{ now }')).toEqual({ data: { now: null }, errors: [error] });
+  });
+
   it('of a client that is gone stop the plan', async () => {
     const { engine, calls } = failing();
     const operation = engine.prepare({ key: 'all', schema: engine.schema }, '{ users { coded } }');
