@@ -87,6 +87,8 @@ export interface Batch {
   readonly paths: readonly { readonly walk: Walk; readonly prefix: Path }[];
   readonly representation: Representation;
   readonly inputRewrites: readonly Rewrite[];
+  /** The interface whose objects it asks for their types, where they were known by the interface's name alone. */
+  readonly identifies: string | undefined;
   readonly outputRewrites: readonly Rewrite[];
 }
 
@@ -187,16 +189,18 @@ function putBack({ batch, objects, others }: Collected, data: Data, { isOf, isAb
     const fromRoot = first?.key !== undefined && first.key in data;
     rewrite(fromRoot ? data : results, change, isOf);
   }
+  const put = (object: Data, result: unknown, shared: boolean) => {
+    if (typeof result === 'object' && result !== null) merge(object, result as Data, isAbstract, shared);
+    else if (isAbstract(object.__typename) && object.__typename === batch.identifies)
+      object.__typename = unknownType;
+  };
   // The first place may have the result itself, the others get copies before that: no two places share an object.
-  for (const { index, object } of others) {
-    const result = results[index];
-    if (typeof result === 'object' && result !== null) merge(object, result, isAbstract, true);
-  }
-  for (let index = 0; index < objects.length; index += 1) {
-    const result = results[index];
-    if (typeof result === 'object' && result !== null) merge(objects[index]!, result, isAbstract, false);
-  }
+  for (const { index, object } of others) put(object, results[index], true);
+  for (let index = 0; index < objects.length; index += 1) put(objects[index]!, results[index], false);
 }
+
+/** Stands for the type of an object that no subgraph could tell: no type has this name, so the object becomes null. */
+const unknownType = '';
 
 function placeErrors(
   run: Run,

@@ -171,7 +171,7 @@ describe('federation directives', () => {
         sdl: `type Query { nodes: [Node!]! any: [Any] } union Any = User | Bot
               interface Node @key(fields: "id") { id: ID! name: String }
               type User implements Node @key(fields: "id") { id: ID! name: String age: Int }
-              type Bot implements Node @key(fields: "id") { id: ID! name: String }
+              type Bot implements Node @key(fields: "id") { id: ID! name: String never: Int! }
               type Ghost implements Node @key(fields: "id") @inaccessible { id: ID! name: String }`,
         resolvers: {
           Query: {
@@ -237,6 +237,13 @@ describe('federation directives', () => {
         ],
       },
     });
+  });
+
+  it('gives null for an object whose type an error hides', async () => {
+    const { run } = shapes();
+    const { data, errors } = await run('{ top { score ... on User { age } ... on Bot { never } } }');
+    expect(data).toBeNull();
+    expect(errors!.map(({ path }) => path)).toEqual([['top', 0, 'never']]);
   });
 
   it('follows unions whose members differ between subgraphs', async () => {
