@@ -186,8 +186,9 @@ class Compiler {
     depth: number,
   ): Writer {
     const { schema, fragments, conditions } = this.projected;
+    const seen = isInterfaceType(type) ? seenFrom(type, schema) : schema;
     // graphql-js asks for an object type, and treats an interface just as well.
-    const fields = collectSubfields(schema, fragments, conditions, type as GraphQLObjectType, nodes);
+    const fields = collectSubfields(seen, fragments, conditions, type as GraphQLObjectType, nodes);
     return this.objectOf(type, fields, depth);
   }
 
@@ -251,6 +252,15 @@ ${statements.join('\n')}
     ) as (writers: readonly Writer[]) => Writer;
     return generate(writers);
   }
+}
+
+/** The schema in which an interface meets a type condition that all its types meet, since its objects are one of them. */
+function seenFrom(type: GraphQLInterfaceType, schema: GraphQLSchema): GraphQLSchema {
+  const types = schema.getPossibleTypes(type);
+  const isSubType: GraphQLSchema['isSubType'] = (condition, one) =>
+    schema.isSubType(condition, one) ||
+    (one === type && types.every((possible) => schema.isSubType(condition, possible)));
+  return Object.assign(Object.create(schema), { isSubType });
 }
 
 interface Field {
