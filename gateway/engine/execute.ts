@@ -1,7 +1,7 @@
 import { parse } from 'graphql';
 import { askedIn, fragmentsIn, operationIn } from './asked.ts';
 import { type Data, type Representation, type Rewrite, rewrite, type Types, type Walk } from './entity.ts';
-import { distinct, explain, fail, missingIn, record } from './loss.ts';
+import { depthOfNull, distinct, explain, fail, missingIn, record } from './loss.ts';
 import { merge } from './merge.ts';
 import type { Values } from './operation.ts';
 import { type Path, type Place, pathOf } from './path.ts';
@@ -62,7 +62,7 @@ export function mergeRoot(run: Run, fetch: Fetch, types: Types, result: Result):
   const { data, errors = [] } = result;
   for (const error of errors) {
     const path = error.path ?? (fetch.rootKeys.length === 1 ? fetch.rootKeys : undefined);
-    record(run, fetch, error, path);
+    record(run, fetch, error, path, path && depthOfNull(data, path));
   }
   if (data) {
     for (const change of fetch.rewrites) rewrite(data, change, types.isOf);
@@ -87,6 +87,8 @@ export interface Batch {
   readonly paths: readonly { readonly walk: Walk; readonly prefix: Path }[];
   readonly representation: Representation;
   readonly inputRewrites: readonly Rewrite[];
+  /** The interface whose objects it asks for their types, where they were known by the interface's name alone. */
+  readonly identifies: string | undefined;
   readonly outputRewrites: readonly Rewrite[];
 }
 
@@ -112,7 +114,7 @@ function mergeEntities(
   types: Types,
   { data, errors = [] }: Result,
 ): void {
-  if (errors.length > 0) placeErrors(run, fetch, batches, errors);
+  if (errors.length > 0) placeErrors(run, fetch, batches, errors, data);
   if (data) for (const collected of batches) putBack(collected, data, types);
   if (errors.length === 0) return;
   // The error of one field may have cost its entity.
@@ -187,22 +189,25 @@ function putBack({ batch, objects, others }: Collected, data: Data, { isOf, isAb
     const fromRoot = first?.key !== undefined && first.key in data;
     rewrite(fromRoot ? data : results, change, isOf);
   }
+  const put = (object: Data, result: unknown, shared: boolean) => {
+    if (typeof result === 'object' && result !== null) merge(object, result as Data, isAbstract, shared);
+    else if (isAbstract(object.__typename) && object.__typename === batch.identifies)
+      object.__typename = unknownType;
+  };
   // The first place may have the result itself, the others get copies before that: no two places share an object.
-  for (const { index, object } of others) {
-    const result = results[index];
-    if (typeof result === 'object' && result !== null) merge(object, result, isAbstract, true);
-  }
-  for (let index = 0; index < objects.length; index += 1) {
-    const result = results[index];
-    if (typeof result === 'object' && result !== null) merge(objects[index]!, result, isAbstract, false);
-  }
+  for (const { index, object } of others) put(object, results[index], true);
+  for (let index = 0; index < objects.length; index += 1) put(objects[index]!, results[index], false);
 }
+
+/** Stands for the type of an object that no subgraph could tell: no type has this name, so the object becomes null. */
+const unknownType = '';
 
 function placeErrors(
   run: Run,
   fetch: Fetch,
   batches: readonly Collected[],
   errors: readonly ResultError[],
+  data: Result['data'],
 ): void {
   const places = new Map(
     batches.map((one) => [
@@ -215,7 +220,9 @@ function placeErrors(
     const [key, index, ...rest] = error.path ?? [];
     const paths = index === undefined ? undefined : places.get(String(key))?.[Number(index)];
     if (paths) {
-      for (const path of paths) record(run, fetch, error, [...path, ...rest]);
+      // The entity's own place stands for the first two steps of the path.
+      const depth = Math.max(depthOfNull(data, error.path!) - 2, 0);
+      for (const path of paths) record(run, fetch, error, [...path, ...rest], path.length + depth);
       continue;
     }
     const batch = batches.find((candidate) => candidate.batch.key === key);

@@ -187,6 +187,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   ): Run => ({
     data: {},
     errors: [],
+    told: new Set(),
     failures: [],
     values,
     caller,

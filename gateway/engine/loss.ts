@@ -16,15 +16,37 @@ export function fail(run: Run, fetch: Fetch, error: unknown, lost: readonly Path
   }
 }
 
-/** Tells an error of a subgraph. */
+/**
+ * How far a path leads into a result before it meets a null: all of it, or to the object or list that an error in something
+ * non-null has left null.
+ */
+export function depthOfNull(data: unknown, path: readonly (string | number)[]): number {
+  let value = data;
+  let depth = 0;
+  while (depth < path.length && typeof value === 'object' && value !== null) {
+    value = (value as Data)[path[depth]!];
+    depth += 1;
+  }
+  return depth;
+}
+
+/**
+ * Tells an error of a subgraph.
+ * @param depth  how much of the path leads to what the error left null: it explains all that is missing there.
+ */
 export function record(
   run: Run,
   fetch: Fetch,
   error: ResultError,
   path: readonly (string | number)[] | undefined,
+  depth = 0,
 ): void {
-  const { message, extensions } = toldOf(run.services, fetch.subgraph, error);
+  if (path && depth > 0) explain(run, fetch, [path.slice(0, depth)]);
   const place = path && placed(run, fetch, path);
+  const identity = JSON.stringify([fetch.subgraph, error.message, place]);
+  if (run.told.has(identity)) return;
+  run.told.add(identity);
+  const { message, extensions } = toldOf(run.services, fetch.subgraph, error);
   run.errors.push({ message, ...(place && place.length > 0 && { path: place }), extensions });
 }
 

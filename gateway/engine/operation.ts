@@ -25,6 +25,7 @@ import {
   rowLimitError,
   tokenLimitError,
   unsaidPageSize,
+  variableNestingError,
 } from './limits.ts';
 import { rowCounter } from './rows.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -93,6 +94,8 @@ export class Operation {
    * @returns the values, defaults filled in; or the errors to answer with.
    */
   coerce(variables: Values | null | undefined): { values: Values } | Refused {
+    const tooDeep = variables && variableNestingError(variables, this.limits);
+    if (tooDeep) return refuse([tooDeep], 'LIMIT_EXCEEDED');
     const { coerced: values, errors } = this.coerced(variables ?? {});
     if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
     const rows = this.rows(values);

@@ -27,7 +27,7 @@ import { type Batch, condition, fetchEntities, fetchRoot, parallel, type Step, s
 import { withInterfaceObjectsLast } from './order.ts';
 import { type Required, requiredIn, requirement, withRealFields } from './required.ts';
 import type { Fetch } from './run.ts';
-import { type Entities, separated, unambiguous } from './separate.ts';
+import { type Entities, entityFields, separated, unambiguous } from './separate.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of
 // different views share them.
@@ -208,7 +208,7 @@ class Compiler {
     if (fetch.entities.length === 0) return () => undefined;
     const outputRewrites = aliases.flatMap((alias) => alias.outputRewrites ?? []);
     const operation = fetch.document === document ? node.operation : print(fetch.document);
-    const batches = fetch.entities.map((one) => this.batch(one));
+    const batches = fetch.entities.map((one) => this.batch(one, fetch.document));
     return fetchEntities(this.fetch({ ...node, operation, outputRewrites }), batches, this.types);
   }
 
@@ -223,10 +223,15 @@ class Compiler {
     };
   }
 
-  private batch({ requires, paths, ...entities }: Entities): Batch {
+  private batch({ requires, paths, ...entities }: Entities, document: DocumentNode): Batch {
+    const asksType = (name: string | undefined) =>
+      entityFields(document, entities.key).some(
+        ({ node, of }) => node.name.value === '__typename' && of === name,
+      );
     const { isOf } = this.types;
     return {
       ...entities,
+      identifies: entities.inputRewrites.find(({ set }) => set !== undefined && asksType(set))?.set,
       paths: paths.map((path) => ({ walk: walkTo(path, isOf), prefix: prefixOf(path) })),
       representation: representation(requires, this.types),
     };

@@ -21,6 +21,8 @@ export interface Services {
 export interface Run {
   readonly data: Data;
   readonly errors: FormattedError[];
+  /** The subgraphs' errors so far: a plan may ask for one field twice, and is told once. */
+  readonly told: Set<string>;
   /** Where everything that is missing is explained by an error that stands elsewhere. */
   readonly failures: Path[];
   readonly values: Values;

@@ -1,7 +1,7 @@
 import { type GraphQLSchema, parse, validate } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { federate } from '../../kit/federation.ts';
-import { generateQuery } from '../../kit/operations.ts';
+import { generateOperation } from '../../kit/operations.ts';
 import { worldOf } from '../../kit/world.ts';
 
 // Federations of every feature, asked at random: the answer is what graphql-js makes of the same world by one schema, to the
@@ -84,7 +84,7 @@ const values = { ID: ['P-1', 'x'], Int: [1, 2], Float: [0.5], String: ['x', 'EUR
 /** The next valid operation from a seed on. */
 function valid(schema: GraphQLSchema, seed: number) {
   for (let at = seed * 1_000; ; at += 1) {
-    const operation = generateQuery(schema, at, values);
+    const operation = generateOperation(schema, at, values);
     if (validate(schema, parse(operation.text)).length === 0) return operation;
   }
 }
