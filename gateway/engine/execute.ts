@@ -5,8 +5,8 @@ import { depthOfNull, distinct, explain, fail, missingIn, record } from './loss.
 import { merge } from './merge.ts';
 import type { Values } from './operation.ts';
 import { type Path, type Place, pathOf } from './path.ts';
+import { entityFields } from './planner/separate.ts';
 import { type Fetch, picked, type Run } from './run.ts';
-import { entityFields } from './separate.ts';
 import type { Result, ResultError } from './subgraph.ts';
 
 // Plan -> merged data. A plan is a tree of steps; a step never throws: what goes wrong becomes errors at the places it

@@ -5,7 +5,7 @@ import { mergeRoot, sequence } from './execute.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';
-import { type Plan, Planner } from './plan.ts';
+import { type Plan, Planner } from './planner/plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
 import { failureOf, picked, type Run, type Services, toldOf } from './run.ts';
 import { checkScalars } from './scalar.ts';

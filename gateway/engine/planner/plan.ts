@@ -10,9 +10,7 @@ import {
 } from '@graphql-hive/router-query-planner';
 import { type DocumentNode, parse, print } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { askedIn, keyOf, operationIn } from './asked.ts';
-import { groupsOfAskers } from './askers.ts';
-import { type Apart, withComputedApart } from './computed.ts';
+import { askedIn, keyOf, operationIn } from '../asked.ts';
 import {
   prefixOf,
   type Requirement,
@@ -22,11 +20,21 @@ import {
   type Segment,
   type Types,
   walkTo,
-} from './entity.ts';
-import { type Batch, condition, fetchEntities, fetchRoot, parallel, type Step, sequence } from './execute.ts';
+} from '../entity.ts';
+import {
+  type Batch,
+  condition,
+  fetchEntities,
+  fetchRoot,
+  parallel,
+  type Step,
+  sequence,
+} from '../execute.ts';
+import type { Fetch } from '../run.ts';
+import { groupsOfAskers } from './askers.ts';
+import { type Apart, withComputedApart } from './computed.ts';
 import { withInterfaceObjectsLast } from './order.ts';
 import { type Required, requiredIn, requirement, withRealFields } from './required.ts';
-import type { Fetch } from './run.ts';
 import { type Entities, entityFields, separated, unambiguous } from './separate.ts';
 
 // Operation -> Plan, compiled to steps; the only import of the planner. Plans don't depend on who asks, so callers of

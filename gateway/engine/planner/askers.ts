@@ -1,6 +1,6 @@
 import type { DocumentNode } from 'graphql';
-import { type Asked, askedIn, keyOf, operationIn } from './asked.ts';
-import type { Requirement, Segment, Types } from './entity.ts';
+import { type Asked, askedIn, keyOf, operationIn } from '../asked.ts';
+import type { Requirement, Segment, Types } from '../entity.ts';
 
 import type { Required } from './required.ts';
 import type { Entities, Group } from './separate.ts';

@@ -11,8 +11,8 @@ import {
   type VariableDefinitionNode,
   visit,
 } from 'graphql';
-import { type Asked, askedIn, fragmentsIn, keyOf, operationIn } from './asked.ts';
-import type { Requirement, Rewrite, Segment } from './entity.ts';
+import { type Asked, askedIn, fragmentsIn, keyOf, operationIn } from '../asked.ts';
+import type { Requirement, Rewrite, Segment } from '../entity.ts';
 import type { Required } from './required.ts';
 
 // A fetch whose fields can't share representations asks for its entities several times in the one call: a representation has

@@ -12,7 +12,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
-import type { Requirement } from './entity.ts';
+import type { Requirement } from '../entity.ts';
 
 // A field with arguments that some `@requires` asks for is told to the planner as a field of its own without arguments: it
 // mixes up what is required with what the client asks for, and one requirement with another, by their names. Whoever
