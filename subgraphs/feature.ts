@@ -15,6 +15,7 @@ import { ZodError, type ZodType } from 'zod';
 import type { Context, Resources } from './context.ts';
 import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
+import type { Prune } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import type { Scope } from './scopes.ts';
 
@@ -36,6 +37,8 @@ export interface Feature {
   references?: References<Context>;
   /** What the feature does in the background. */
   readers?: (resources: Resources) => LogReader[];
+  /** Forgets what of the feature is older than its retention. */
+  prune?: Prune;
 }
 
 export interface Subgraph {
@@ -44,6 +47,7 @@ export interface Subgraph {
   sdl: string;
   schema: GraphQLSchema;
   readers(resources: Resources): LogReader[];
+  prunes: readonly Prune[];
 }
 
 const federation = 'https://specs.apollo.dev/federation/v2.9';
@@ -94,6 +98,7 @@ export function subgraph(name: string, features: readonly Feature[]): Subgraph {
     sdl: `${sdl}\n`,
     schema,
     readers: (resources) => features.flatMap(({ readers }) => readers?.(resources) ?? []),
+    prunes: features.flatMap(({ prune }) => prune ?? []),
   };
 }
 

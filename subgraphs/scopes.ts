@@ -12,6 +12,9 @@ export const scopes = {
   'badges:write': 'Awarding badges.',
   'messages:read': 'Messages and their reactions. Returning.AI: getMessages.',
   'messages:write': 'Sending, replying and reacting. Returning.AI: sendMessages.',
+  'keys:read': "A person's own keys; for administrators all. Returning.AI: User API, API keys.",
+  'keys:write': 'Making, changing, rotating and revoking them. Returning.AI: User API, API keys.',
+  'audit:read': 'Who did what with keys and sessions. Open Loyalty: audit log.',
 } as const;
 
 export type Scope = keyof typeof scopes;

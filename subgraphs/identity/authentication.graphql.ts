@@ -1,0 +1,33 @@
+import { Arg, Ctx, Directive, Query, Resolver } from 'type-graphql';
+import type { Context } from '../context.ts';
+import { Refusal } from '../errors.ts';
+import type { Feature } from '../feature.ts';
+import type { Principal } from '../principal.ts';
+import { Json } from '../scalars.ts';
+import { authenticate } from './authentication.ts';
+
+// What the gateway, and nobody else, asks: who a credential belongs to.
+
+@Resolver()
+class AuthenticationResolver {
+  @Query(() => Json, {
+    nullable: true,
+    description: 'The principal a secret belongs to; null when it is not valid. For the gateway alone.',
+  })
+  @Directive('@inaccessible')
+  _authenticate(
+    @Arg('secret', () => String, { description: 'The credential as it was sent.' }) secret: string,
+    @Arg('community', () => String, {
+      nullable: true,
+      description: 'The id or slug that `x-community` named.',
+    })
+    community: string | undefined,
+    @Ctx() { principal, sql }: Context,
+  ): Promise<Principal | null> {
+    if (principal.kind !== 'gateway')
+      throw new Refusal('FORBIDDEN', 'Only the gateway asks who a secret belongs to.');
+    return authenticate(sql, secret, community ?? null);
+  }
+}
+
+export const authentication: Feature = { name: 'authentication', resolvers: [AuthenticationResolver] };

@@ -1,0 +1,77 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { Sql } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import type { Principal, PrincipalKind } from '../principal.ts';
+import { allScopes, type Scope } from '../scopes.ts';
+import { type ApiKeyKind, hashOf } from './api-key.ts';
+
+// Who a credential belongs to. Unknown, malformed, revoked, expired and of somebody kept out are all the same "nobody".
+
+const secretForm = /^laurel_(?:sys|int|per)_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Who the secret of a key belongs to, or null.
+ * @param community  id or slug asked for by `x-community`; null: the key's own.
+ * @throws FORBIDDEN  the key is valid and not of that community: scopes of one mean nothing in another.
+ * @cost one query by two unique prefixes, one more when a community is named; none for what is no secret.
+ */
+export async function authenticate(
+  sql: Sql,
+  secret: string,
+  community: string | null,
+): Promise<Principal | null> {
+  const prefix = secretForm.exec(secret)?.[1];
+  if (prefix === undefined) return null;
+  const found = await sql<
+    {
+      communityId: string;
+      id: string;
+      kind: ApiKeyKind;
+      scopes: Scope[];
+      userId: string | null;
+      channelIds: string[] | null;
+      expiresAt: Date | null;
+      hash: Buffer;
+    }[]
+  >`
+    -- authenticate
+    select k.community_id as "communityId", k.id, k.kind, k.scopes, k.user_id as "userId",
+      k.channel_ids as "channelIds", least(k.expires_at, s.ends_at) as "expiresAt", s.hash
+    from (
+      select community_id, id as key_id, hash, null::timestamptz as ends_at
+      from identity.api_key where prefix = ${prefix}
+      union all
+      select community_id, key_id, hash, ends_at from identity.former_secret where prefix = ${prefix}
+    ) s
+    join identity.api_key k on k.community_id = s.community_id and k.id = s.key_id
+    where k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+      and (s.ends_at is null or s.ends_at > now())
+      and (k.user_id is null or exists (
+        select from identity.user u
+        where u.community_id = k.community_id and u.id = k.user_id and u.status = 'ACTIVE'
+      ))`;
+  const hash = hashOf(secret);
+  const key = found.find((one) => timingSafeEqual(one.hash, hash));
+  if (key === undefined) return null;
+  await mustName(sql, key.communityId, community);
+  return {
+    kind: key.kind.toLowerCase() as PrincipalKind,
+    communityId: key.communityId,
+    keyId: key.id,
+    // A system key may do all there is, also what came after it was made.
+    scopes: key.kind === 'SYSTEM' ? allScopes : key.scopes,
+    ...(key.userId === null ? {} : { userId: key.userId }),
+    ...(key.channelIds === null ? {} : { channelIds: key.channelIds }),
+    ...(key.expiresAt === null ? {} : { expiresAt: key.expiresAt.getTime() }),
+  };
+}
+
+async function mustName(sql: Sql, communityId: string, community: string | null): Promise<void> {
+  if (community === null || community === communityId) return;
+  const [found] = await sql<{ id: string }[]>`
+    -- mustName
+    select community_id as id from community.find_communities(${[community]}) where community_id = ${communityId}`;
+  if (found === undefined) {
+    throw new Refusal('FORBIDDEN', 'The credential does not belong to the community that x-community names.');
+  }
+}
