@@ -4,7 +4,7 @@ import { Refusal } from '../errors.ts';
 import type { Feature } from '../feature.ts';
 import type { Principal } from '../principal.ts';
 import { Json } from '../scalars.ts';
-import { authenticate } from './authentication.ts';
+import { authenticate, authenticateSession } from './authentication.ts';
 
 // What the gateway, and nobody else, asks: who a credential belongs to.
 
@@ -15,18 +15,21 @@ class AuthenticationResolver {
     description: 'The principal a secret belongs to; null when it is not valid. For the gateway alone.',
   })
   @Directive('@inaccessible')
-  _authenticate(
+  async _authenticate(
     @Arg('secret', () => String, { description: 'The credential as it was sent.' }) secret: string,
     @Arg('community', () => String, {
       nullable: true,
       description: 'The id or slug that `x-community` named.',
     })
     community: string | undefined,
-    @Ctx() { principal, sql }: Context,
+    @Ctx() { principal, sql, tokens, now }: Context,
   ): Promise<Principal | null> {
     if (principal.kind !== 'gateway')
       throw new Refusal('FORBIDDEN', 'Only the gateway asks who a secret belongs to.');
-    return authenticate(sql, secret, community ?? null);
+    const claims = await tokens.read(secret, now());
+    return claims === null
+      ? authenticate(sql, secret, community ?? null)
+      : authenticateSession(sql, claims, community ?? null);
   }
 }
 

@@ -66,6 +66,36 @@ export async function authenticate(
   };
 }
 
+/**
+ * Who a session is of, whose access token was read; null when it has ended, or its person was kept out since.
+ * @throws FORBIDDEN  as for keys.
+ * @cost one query by primary keys, one more when a community is named.
+ */
+export async function authenticateSession(
+  sql: Sql,
+  { communityId, sessionId, expiresAt }: { communityId: string; sessionId: string; expiresAt: number },
+  community: string | null,
+): Promise<Principal | null> {
+  const [session] = await sql<{ userId: string; scopes: Scope[]; channelIds: string[] | null }[]>`
+    -- authenticateSession
+    select s.user_id as "userId", s.scopes, s.channel_ids as "channelIds"
+    from identity.session s
+    join identity.user u on u.community_id = s.community_id and u.id = s.user_id and u.status = 'ACTIVE'
+    where s.community_id = ${communityId} and s.id = ${sessionId} and s.ended_at is null and s.expires_at > now()`;
+  if (session === undefined) return null;
+  await mustName(sql, communityId, community);
+  const { userId, scopes, channelIds } = session;
+  return {
+    kind: 'session',
+    communityId,
+    userId,
+    sessionId,
+    scopes,
+    ...(channelIds === null ? {} : { channelIds }),
+    expiresAt,
+  };
+}
+
 async function mustName(sql: Sql, communityId: string, community: string | null): Promise<void> {
   if (community === null || community === communityId) return;
   const [found] = await sql<{ id: string }[]>`

@@ -18,7 +18,7 @@ class Community {
 }
 
 @ObjectType({ description: 'Whoever sent the credential of this request.' })
-class Viewer {
+export class Viewer {
   @Field(() => [String], { description: 'What the credential allows.' })
   scopes!: readonly string[];
 }
