@@ -17,9 +17,10 @@ export interface SocketOptions {
     payload: SubscribePayload,
     credentials: CredentialHeaders,
     controller: AbortController,
+    request: IncomingMessage,
   ): Promise<Running | Refused>;
   /** Throws for credentials that are not valid, with a message for the client. */
-  authenticate(credentials: CredentialHeaders): Promise<unknown>;
+  authenticate(credentials: CredentialHeaders, request: IncomingMessage): Promise<unknown>;
   /** Whether a page of this origin may connect to this host. */
   isAllowedOrigin(origin: string, host: string | undefined): boolean;
   /** The errors that a fault is told as. */
@@ -87,7 +88,7 @@ export function createSockets(options: SocketOptions): Sockets {
         throw new BadRequest(400, `A connection has at most ${subscriptionsPerSocket} operations at a time.`);
       }
       const credentials = credentialsOf(context.connectionParams, context.extra);
-      const running = await options.run(payload, credentials, controller);
+      const running = await options.run(payload, credentials, controller, context.extra.request);
       if ('errors' in running) {
         stop();
         return wireErrors(running.errors);
@@ -106,7 +107,7 @@ export function createSockets(options: SocketOptions): Sockets {
   const graphql = makeServer<Record<string, unknown>, Extra>({
     async onConnect({ connectionParams, extra }) {
       try {
-        await options.authenticate(credentialsOf(connectionParams, extra));
+        await options.authenticate(credentialsOf(connectionParams, extra), extra.request);
         return true;
       } catch (error) {
         // A fault of ours is no reason to give up; a refusal is.

@@ -1,10 +1,15 @@
-import { Arg, Ctx, Directive, Query, Resolver } from 'type-graphql';
+import { Arg, Ctx, Directive, Float, Query, Resolver } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
 import type { Feature } from '../feature.ts';
 import type { Principal } from '../principal.ts';
 import { Json } from '../scalars.ts';
-import { authenticate, authenticateSession } from './authentication.ts';
+import {
+  authenticate,
+  authenticateSession,
+  type CredentialChanges,
+  credentialChanges,
+} from './authentication.ts';
 
 // What the gateway, and nobody else, asks: who a credential belongs to.
 
@@ -24,13 +29,32 @@ class AuthenticationResolver {
     community: string | undefined,
     @Ctx() { principal, sql, tokens, now }: Context,
   ): Promise<Principal | null> {
-    if (principal.kind !== 'gateway')
-      throw new Refusal('FORBIDDEN', 'Only the gateway asks who a secret belongs to.');
+    mustBeGateway(principal);
     const claims = await tokens.read(secret, now());
     return claims === null
       ? authenticate(sql, secret, community ?? null)
       : authenticateSession(sql, claims, community ?? null);
   }
+
+  @Query(() => Json, {
+    description: 'Keys, sessions and people whose credentials changed after a number. For the gateway alone.',
+  })
+  @Directive('@inaccessible')
+  async _credentialChanges(
+    @Arg('after', () => Float, {
+      nullable: true,
+      description: 'The `last` of the answer before; null: from now on.',
+    })
+    after: number | undefined,
+    @Ctx() { principal, sql }: Context,
+  ): Promise<CredentialChanges> {
+    mustBeGateway(principal);
+    return credentialChanges(sql, after ?? null);
+  }
+}
+
+function mustBeGateway({ kind }: Principal): void {
+  if (kind !== 'gateway') throw new Refusal('FORBIDDEN', 'Only the gateway asks who a secret belongs to.');
 }
 
 export const authentication: Feature = { name: 'authentication', resolvers: [AuthenticationResolver] };

@@ -96,6 +96,31 @@ export async function authenticateSession(
   };
 }
 
+/** What changed of credentials since a number. */
+export interface CredentialChanges {
+  /** The number to ask after next. */
+  last: number;
+  /** Of keys, sessions and people, each once. */
+  ids: string[];
+}
+
+/**
+ * Keys, sessions and people whose credentials changed, in all communities; triggers tell the log of them.
+ * @param after  null: from now on.
+ * @cost one query, over a range of the log's primary key.
+ */
+export async function credentialChanges(sql: Sql, after: number | null): Promise<CredentialChanges> {
+  const [row] = await sql<{ last: bigint; ids: string[] | null }[]>`
+    -- credentialChanges
+    select s.last, (
+      select array_agg(distinct e.payload ->> 'id') from log.event e
+      where e.community_id = s.community_id and e.stream = s.name and e.number > coalesce(${after}::bigint, s.last)
+    ) as ids
+    from log.stream s
+    where s.community_id = '' and s.name = 'credentials'`;
+  return { last: Number(row?.last ?? 0n), ids: row?.ids ?? [] };
+}
+
 async function mustName(sql: Sql, communityId: string, community: string | null): Promise<void> {
   if (community === null || community === communityId) return;
   const [found] = await sql<{ id: string }[]>`
