@@ -2,7 +2,7 @@ import { Arg, Ctx, Directive, Float, Query, Resolver } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
 import type { Feature } from '../feature.ts';
-import type { Principal } from '../principal.ts';
+import { communityOf, type Principal } from '../principal.ts';
 import { Json } from '../scalars.ts';
 import {
   authenticate,
@@ -10,6 +10,7 @@ import {
   type CredentialChanges,
   credentialChanges,
 } from './authentication.ts';
+import { keyUsesOf } from './key-use.ts';
 
 // What the gateway, and nobody else, asks: who a credential belongs to.
 
@@ -31,9 +32,11 @@ class AuthenticationResolver {
   ): Promise<Principal | null> {
     mustBeGateway(principal);
     const claims = await tokens.read(secret, now());
-    return claims === null
-      ? authenticate(sql, secret, community ?? null)
-      : authenticateSession(sql, claims, community ?? null);
+    if (claims !== null) return authenticateSession(sql, claims, community ?? null);
+    const found = await authenticate(sql, secret, community ?? null);
+    if (found?.keyId !== undefined)
+      keyUsesOf(sql).note({ communityId: communityOf(found), keyId: found.keyId, at: now() });
+    return found;
   }
 
   @Query(() => Json, {
