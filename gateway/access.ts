@@ -5,7 +5,7 @@ import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../su
 import { createAttempts } from './attempts.ts';
 import type { Subgraph, View } from './engine/index.ts';
 import { askIdentity } from './identity.ts';
-import { createPrincipals } from './principals.ts';
+import { type Credential, createPrincipals, credential } from './principals.ts';
 import { authenticatedScope } from './view.ts';
 
 // Credential -> Principal -> the schema it sees. The gateway stores no keys: it asks identity, and remembers the answer
@@ -64,11 +64,20 @@ export function laurelAccess(options: {
   sign?: (principal: Principal) => Promise<string>;
 }): Access {
   const { identity, viewOf, sign } = options;
+  const views = new WeakMap<Principal, View>();
+  const viewFor = (principal: Principal): View => {
+    let view = views.get(principal);
+    if (view === undefined) {
+      view = viewOf(principal.kind === 'anonymous' ? [] : [...principal.scopes, authenticatedScope]);
+      views.set(principal, view);
+    }
+    return view;
+  };
   const callerFor = async (principal: Principal): Promise<Caller> => ({
     principal,
     token: sign === undefined ? '' : await sign(principal),
     seesPart: true,
-    view: viewOf(principal.kind === 'anonymous' ? [] : [...principal.scopes, authenticatedScope]),
+    view: viewFor(principal),
   });
 
   const principals = createPrincipals(
@@ -78,12 +87,11 @@ export function laurelAccess(options: {
   const attempts = createAttempts();
 
   const principalOf = (headers: CredentialHeaders, address: string | undefined): Promise<Principal> => {
-    const { secret, community } = credentialOf(headers);
-    if (secret === undefined) return Promise.resolve(anonymous);
-    const guessed = address !== undefined && !isSigned(secret) && !principals.knows(secret, community);
-    const wait = guessed ? attempts.waitSeconds(address) : 0;
-    if (wait > 0) throw throttled(wait);
-    return principals.of(secret, community);
+    const given = credentialOf(headers);
+    if (given === undefined) return Promise.resolve(anonymous);
+    const wait = address === undefined ? 0 : attempts.waitSeconds(address);
+    if (wait > 0 && !isSigned(given.secret) && !principals.knows(given)) throw throttled(wait);
+    return principals.of(given);
   };
 
   return {
@@ -101,8 +109,8 @@ export function laurelAccess(options: {
       }
     },
     watch(headers, { principal }, onEnd) {
-      const { secret, community } = credentialOf(headers);
-      return secret === undefined ? () => {} : principals.watch(secret, community, principal, onEnd);
+      const given = credentialOf(headers);
+      return given === undefined ? () => {} : principals.watch(given, principal, onEnd);
     },
     async classOf({ principal }) {
       const { communityId, scopes, channelIds } = principal;
@@ -118,10 +126,11 @@ export function laurelAccess(options: {
   };
 }
 
-/** The one secret of a request. @throws BAD_CREDENTIAL when there are two, or one that can't be any; FORBIDDEN */
-function credentialOf(headers: CredentialHeaders): { secret: string | undefined; community: string | null } {
+/** The one credential of a request. @throws BAD_CREDENTIAL when there are two, or one that can't be any; FORBIDDEN */
+function credentialOf(headers: CredentialHeaders): Credential | undefined {
   const secret = secretOf(headers);
-  return { secret, community: textOf(headers['x-community'], 'x-community') ?? null };
+  const community = textOf(headers['x-community'], 'x-community') ?? null;
+  return secret === undefined ? undefined : credential(secret, community);
 }
 
 function secretOf(headers: CredentialHeaders): string | undefined {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Refusal } from '../subgraphs/errors.ts';
 import type { Principal } from '../subgraphs/principal.ts';
@@ -19,21 +19,23 @@ export interface Identity {
   changes(after: number | null): Promise<{ last: number; ids: readonly string[] }>;
 }
 
+/** What somebody came with, and the name it is remembered by: memory holds no secret for longer than it is used. */
+export interface Credential {
+  secret: string;
+  community: string | null;
+  name: string;
+}
+
 export interface Principals {
   /** @throws Refusal, and what asking throws. */
-  of(secret: string, community: string | null): Promise<Principal>;
+  of(credential: Credential): Promise<Principal>;
   /** Whether a credential was valid before, here; it may have ended since. */
-  knows(secret: string, community: string | null): boolean;
+  knows(credential: Credential): boolean;
   /**
    * Calls `onEnd`, once, when a credential ends or allows something else than it did. Returns how to stop.
    * @param principal  what it was when its holder was let in.
    */
-  watch(
-    secret: string,
-    community: string | null,
-    principal: Principal,
-    onEnd: (why: Refusal) => void,
-  ): () => void;
+  watch(credential: Credential, principal: Principal, onEnd: (why: Refusal) => void): () => void;
 }
 
 /** Runs something every so many milliseconds; returns how to stop. */
@@ -152,36 +154,35 @@ export function createPrincipals(
   };
 
   const principals: Principals = {
-    async of(secret, community) {
+    async of({ secret, community, name }) {
       attend();
-      const key = keyOf(secret, community);
-      const before = known.get(key);
+      const before = known.get(name);
       if (before !== undefined && isTrusted(before)) return unexpired(await before.principal, badCredential);
       const asked: Known = {
         principal: identity.authenticate(secret, community),
         settled: undefined,
         askedAt: clock(),
       };
-      known.set(key, asked);
+      known.set(name, asked);
       try {
         asked.settled = await asked.principal;
       } catch (error) {
         // A refusal is an answer like any other; a fault is not one to remember.
-        if (!(error instanceof Refusal) && known.peek(key) === asked) {
-          if (before === undefined) known.delete(key);
-          else known.set(key, before);
+        if (!(error instanceof Refusal) && known.peek(name) === asked) {
+          if (before === undefined) known.delete(name);
+          else known.set(name, before);
         }
         throw error;
       }
       return unexpired(asked.settled, badCredential);
     },
-    knows: (secret, community) => known.peek(keyOf(secret, community))?.settled !== undefined,
-    watch(secret, community, principal, onEnd) {
+    knows: ({ name }) => known.peek(name)?.settled !== undefined,
+    watch(credential, principal, onEnd) {
       const watch: Watch = {
         principal,
         // Something may have happened between letting in and watching.
         doubted: true,
-        ask: () => principals.of(secret, community),
+        ask: () => principals.of(credential),
         end(why) {
           if (watches.delete(watch)) onEnd(why);
         },
@@ -194,11 +195,9 @@ export function createPrincipals(
   return principals;
 }
 
-/** The cache doesn't hold secrets either. */
-function keyOf(secret: string, community: string | null): string {
-  return createHash('sha256')
-    .update(`${secret} ${community ?? ''}`)
-    .digest('base64');
+/** A credential as it is asked for. */
+export function credential(secret: string, community: string | null): Credential {
+  return { secret, community, name: hash('sha256', `${secret} ${community ?? ''}`, 'base64') };
 }
 
 function unexpired(principal: Principal, badCredential: () => Refusal): Principal {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Caller } from '../../gateway/access.ts';
 import { inProcess } from '../../gateway/engine/index.ts';
 import { askIdentity } from '../../gateway/identity.ts';
-import { createPrincipals, type Identity } from '../../gateway/principals.ts';
+import { createPrincipals, credential, type Identity } from '../../gateway/principals.ts';
 import { contextFor } from '../../subgraphs/context.ts';
 import { Refusal } from '../../subgraphs/errors.ts';
 import { issueKey } from '../../subgraphs/identity/api-key.ts';
@@ -82,12 +82,12 @@ async function newPlace() {
     },
     /** Resolves with why a watch ended. */
     watched(secret: string, principal: Principal): Promise<Refusal> {
-      return new Promise((resolve) => principals.watch(secret, null, principal, resolve));
+      return new Promise((resolve) => principals.watch(credential(secret, null), principal, resolve));
     },
     async newKey(name = 'Partner') {
       const { sql } = database;
       const secret = await issueKey(sql, place.id, { kind: 'INTEGRATION', name, scopes: ['users:read'] });
-      const principal = await principals.of(secret, null);
+      const principal = await principals.of(credential(secret, null));
       return { secret, principal, id: principal.keyId ?? '' };
     },
   };
@@ -98,16 +98,16 @@ describe('remembered principals', () => {
     const place = await newPlace();
     const { secret } = await place.newKey();
     await place.seconds(2);
-    await place.principals.of(secret, null);
+    await place.principals.of(credential(secret, null));
     place.asked.authenticate = 0;
     for (let n = 0; n < 45; n++) {
       await place.seconds(1);
-      await place.principals.of(secret, null);
+      await place.principals.of(credential(secret, null));
     }
     expect(place.asked.authenticate).toBe(0);
     for (let n = 0; n < 20; n++) {
       await place.seconds(1);
-      await place.principals.of(secret, null);
+      await place.principals.of(credential(secret, null));
     }
     expect(place.asked.authenticate).toBe(1);
   });
@@ -120,8 +120,10 @@ describe('remembered principals', () => {
     await revokeKey(database.sql, place.system, revoked.id);
     await place.tick();
     place.asked.authenticate = 0;
-    await expect(place.principals.of(revoked.secret, null)).rejects.toMatchObject({ code: 'BAD_CREDENTIAL' });
-    await place.principals.of(other.secret, null);
+    await expect(place.principals.of(credential(revoked.secret, null))).rejects.toMatchObject({
+      code: 'BAD_CREDENTIAL',
+    });
+    await place.principals.of(credential(other.secret, null));
     expect(place.asked.authenticate).toBe(1);
   });
 
@@ -129,30 +131,32 @@ describe('remembered principals', () => {
     const place = await newPlace();
     const { secret, id } = await place.newKey();
     await place.seconds(2);
-    await place.principals.of(secret, null);
+    await place.principals.of(credential(secret, null));
     await revokeKey(database.sql, place.system, id);
     place.outage.on = true;
     await place.tick();
     await place.tick();
-    await place.principals.of(secret, null);
+    await place.principals.of(credential(secret, null));
     await place.tick();
-    await expect(place.principals.of(secret, null)).rejects.toThrow('Nobody answers.');
+    await expect(place.principals.of(credential(secret, null))).rejects.toThrow('Nobody answers.');
     place.outage.on = false;
-    await expect(place.principals.of(secret, null)).rejects.toMatchObject({ code: 'BAD_CREDENTIAL' });
+    await expect(place.principals.of(credential(secret, null))).rejects.toMatchObject({
+      code: 'BAD_CREDENTIAL',
+    });
   });
 
   it('are taken up again after an outage in which nothing changed', async () => {
     const place = await newPlace();
     const { secret } = await place.newKey();
     await place.seconds(2);
-    await place.principals.of(secret, null);
+    await place.principals.of(credential(secret, null));
     place.outage.on = true;
     await place.seconds(5);
-    await expect(place.principals.of(secret, null)).rejects.toThrow('Nobody answers.');
+    await expect(place.principals.of(credential(secret, null))).rejects.toThrow('Nobody answers.');
     place.outage.on = false;
     await place.tick();
     place.asked.authenticate = 0;
-    await place.principals.of(secret, null);
+    await place.principals.of(credential(secret, null));
     expect(place.asked.authenticate).toBe(0);
   });
 
@@ -169,11 +173,11 @@ describe('remembered principals', () => {
     const place = await newPlace();
     const { secret, id } = await place.newKey();
     await place.seconds(120);
-    expect(place.principals.knows(secret, null)).toBe(true);
-    expect(place.principals.knows(`${secret}A`, null)).toBe(false);
+    expect(place.principals.knows(credential(secret, null))).toBe(true);
+    expect(place.principals.knows(credential(`${secret}A`, null))).toBe(false);
     await revokeKey(database.sql, place.system, id);
-    await place.principals.of(secret, null).catch(() => {});
-    expect(place.principals.knows(secret, null)).toBe(false);
+    await place.principals.of(credential(secret, null)).catch(() => {});
+    expect(place.principals.knows(credential(secret, null))).toBe(false);
   });
 });
 
@@ -196,7 +200,7 @@ describe('watched credentials', () => {
       const wish = { user: { id: place.memberIds[n] ?? '' }, idempotencyKey: `${n}` };
       const { session } = await beginSession(sql, place.system, wish);
       const { token } = await resources.tokens.sign(place.id, session.id, new Date());
-      return { session, ended: place.watched(token, await place.principals.of(token, null)) };
+      return { session, ended: place.watched(token, await place.principals.of(credential(token, null))) };
     };
     const [first, second] = [await open(0), await open(1)];
     await place.tick();
