@@ -1,7 +1,6 @@
 import type { DocumentNode } from 'graphql';
 import { type Asked, askedIn, keyOf, operationIn } from '../asked.ts';
 import type { Requirement, Segment, Types } from '../entity.ts';
-
 import type { Required } from './required.ts';
 import type { Entities, Group } from './separate.ts';
 
@@ -16,8 +15,8 @@ export interface AskersSource {
 }
 
 /**
- * Groups the fields that a fetch has of an interface object by who asks for them and what they require; none are left where
- * it brings only what is known.
+ * Groups the fields that a fetch has of an interface object by who asks for them and what they require, apart from those of
+ * other entities; none are left where it brings only what is known.
  */
 export function groupsOfAskers(
   subgraph: string,
@@ -27,9 +26,24 @@ export function groupsOfAskers(
 ): Group[] {
   const { requires, inputRewrites } = entities;
   const planned = { fields, requires, inputRewrites };
-  const on = fields[0]?.of;
-  if (on === undefined || fields.some(({ of }) => of !== on)) return [planned];
-  if (!source.types.isInterfaceObject(subgraph, on)) return [planned];
+  const { isOf, isInterfaceObject } = source.types;
+  const on = fields.find(({ of }) => of !== undefined && isInterfaceObject(subgraph, of))?.of;
+  if (on === undefined) return [planned];
+  const others = fields.filter(({ of }) => of !== on);
+  if (others.length > 0) {
+    const own = { ...entities, requires: requires.filter((one) => isOf(one.on, on)) };
+    const ownFields = fields.filter(({ of }) => of === on);
+    // A type of the interface may be an entity of the subgraph by itself too: then it keeps its own name.
+    const apart = {
+      ...entities,
+      requires: requires.filter((one) => others.some(({ of }) => of === undefined || isOf(one.on, of))),
+      inputRewrites: inputRewrites.filter(({ set }) => set !== on),
+    };
+    return [
+      ...groupsOfAskers(subgraph, own, ownFields, source),
+      ...groupsOfAskers(subgraph, apart, others, source),
+    ];
+  }
 
   const { uses, keys } = source.required;
   const useOf = (name: string) => uses.get(`${on}.${name}`)?.requires ?? [];

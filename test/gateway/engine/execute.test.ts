@@ -239,6 +239,18 @@ describe('federation directives', () => {
     });
   });
 
+  it('asks an interface object only for the types that are asked, beside other entities too', async () => {
+    const { run, calls } = shapes();
+    expect(await run('{ any { ... on Bot { score } ... on User { mail } } }')).toEqual({
+      data: { any: [{ score: 1 }, null, { mail: 'u@example.test' }] },
+    });
+    const { variables } = calls.find(({ subgraph }) => subgraph === 'b')!;
+    expect(Object.values(variables!).flat()).toEqual([
+      { __typename: 'Node', id: 'b' },
+      { __typename: 'User', id: 'u' },
+    ]);
+  });
+
   it('gives null for an object whose type an error hides', async () => {
     const { run } = shapes();
     const { data, errors } = await run('{ top { score ... on User { age } ... on Bot { never } } }');
