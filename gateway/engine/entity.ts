@@ -53,7 +53,9 @@ export function walkTo(path: readonly Segment[], isOf: TypeTest): Walk {
         walk((value as Data)[field], at + 1, located ? { up: place, key: field } : undefined);
       } else {
         const typename = (value as Data).__typename;
-        if (segment.types.some((type) => isOf(typename, type))) walk(value, at + 1, place);
+        // Nobody asks the type of what can have one only.
+        if (typename === undefined || segment.types.some((type) => isOf(typename, type)))
+          walk(value, at + 1, place);
       }
     };
     walk(data, 0, undefined);

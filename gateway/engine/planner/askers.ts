@@ -24,8 +24,8 @@ export function groupsOfAskers(
   fields: readonly Asked[],
   source: AskersSource,
 ): Group[] {
-  const { requires, inputRewrites } = entities;
-  const planned = { fields, requires, inputRewrites };
+  const { paths, requires, inputRewrites } = entities;
+  const planned = { paths, fields, requires, inputRewrites };
   const { isOf, isInterfaceObject } = source.types;
   const on = fields.find(({ of }) => of !== undefined && isInterfaceObject(subgraph, of))?.of;
   if (on === undefined) return [planned];
@@ -52,7 +52,7 @@ export function groupsOfAskers(
     .flatMap((one) => one.inner ?? [])
     .filter((one) => keys.get(on)?.has(nameOf(one)) || !needed.has(nameOf(one)));
   const known = new Set(key.map(nameOf));
-  const asked = entities.paths.flatMap((path) => askedAt(source.operation, path));
+  const asked = paths.flatMap((path) => askedAt(source.operation, path));
   const groups = new Map<string, { types: string[]; fields: Asked[]; inner: Requirement[] }>();
   for (const field of fields) {
     const { value: name } = field.node.name;
@@ -69,6 +69,7 @@ export function groupsOfAskers(
     group.inner.push(...useOf(name));
   }
   return [...groups.values()].map(({ types, inner, fields }) => ({
+    paths,
     fields,
     requires: (types.includes(on) ? [on] : types).map((type) => ({ on: type, inner: distinct(inner) })),
     inputRewrites: [...inputRewrites, { path: [{ types: [on] }, { key: '__typename' }], set: on }],

@@ -34,6 +34,7 @@ import type { Fetch } from '../run.ts';
 import { groupsOfAskers } from './askers.ts';
 import { type Apart, withComputedApart } from './computed.ts';
 import { withInterfaceObjectsLast } from './order.ts';
+import { byPlace } from './places.ts';
 import { type Required, requiredIn, requirement, withRealFields } from './required.ts';
 import { type Entities, entityFields, separated, unambiguous } from './separate.ts';
 
@@ -209,9 +210,9 @@ class Compiler {
     const entities = aliases.map((alias) => this.entities(alias));
     const subgraph = this.subgraphOf(node);
     const fetch = separated({ document, entities }, (one, fields) =>
-      groupsOfAskers(subgraph, one, fields, this.source).flatMap((group) =>
-        unambiguous(group, this.required),
-      ),
+      byPlace(one, fields, this.source.operation, this.required)
+        .flatMap((part) => groupsOfAskers(subgraph, part.entities, part.fields, this.source))
+        .flatMap((group) => unambiguous(group, this.required)),
     );
     if (fetch.entities.length === 0) return () => undefined;
     const outputRewrites = aliases.flatMap((alias) => alias.outputRewrites ?? []);

@@ -35,6 +35,7 @@ export interface EntityFetch {
 
 /** Fields of entities that share representations. */
 export interface Group {
+  readonly paths: Entities['paths'];
   readonly fields: readonly Asked[];
   readonly requires: readonly Requirement[];
   readonly inputRewrites: readonly Rewrite[];
@@ -51,15 +52,13 @@ export function separated(
   const operation = operationIn(fetch.document);
   const selections: SelectionNode[] = [];
   const entities = fetch.entities.flatMap((one) =>
-    groupsOf(one, entityFields(fetch.document, one.key)).map(
-      ({ fields, requires, inputRewrites }, index): Entities => {
-        const suffix = index === 0 ? '' : `_${index}`;
-        const key = one.key + suffix;
-        const variable = one.variable + suffix;
-        selections.push(entitiesField(key, variable, fields));
-        return { ...one, key, variable, requires, inputRewrites };
-      },
-    ),
+    groupsOf(one, entityFields(fetch.document, one.key)).map(({ fields, ...group }, index): Entities => {
+      const suffix = index === 0 ? '' : `_${index}`;
+      const key = one.key + suffix;
+      const variable = one.variable + suffix;
+      selections.push(entitiesField(key, variable, fields));
+      return { ...one, ...group, key, variable };
+    }),
   );
   // Most often there is nothing to split, and the planner's own text is the shorter one.
   const isWhole = `${entities.map(({ key }) => key)}` === `${fetch.entities.map(({ key }) => key)}`;
