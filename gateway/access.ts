@@ -38,6 +38,8 @@ export interface Access {
   watch(headers: CredentialHeaders, caller: Caller, onEnd: (why: Refusal) => void): () => void;
   /** The caller that stands for all who see the same, so that a stream is worked out once for all of them. */
   classOf(caller: Caller): Promise<{ key: string; caller: Caller }>;
+  /** Nobody comes any more; resolves when nothing is asked any more. */
+  close(): Promise<void>;
 }
 
 const longestCredential = 512;
@@ -51,6 +53,7 @@ export function openAccess(view: View): Access {
     callerOf: async () => caller,
     watch: () => () => {},
     classOf: async () => ({ key: '', caller }),
+    close: async () => {},
   };
 }
 
@@ -123,6 +126,7 @@ export function laurelAccess(options: {
       };
       return { key: JSON.stringify(shared), caller: await callerFor(shared) };
     },
+    close: () => principals.close(),
   };
 }
 

@@ -1,5 +1,5 @@
 import { errorCatalogue } from '../subgraphs/errors.ts';
-import { scopes } from '../subgraphs/scopes.ts';
+import { personScopes, type Scope, scopes } from '../subgraphs/scopes.ts';
 import { describedVariables } from './config.ts';
 
 // The README's tables, printed from what the program itself reads: between `<!-- name -->` and `<!-- /name -->`.
@@ -27,8 +27,12 @@ function tables(): Record<string, string[][]> {
       ]),
     ],
     scopes: [
-      ['scope', 'what it allows'],
-      ...Object.entries(scopes).map(([scope, meaning]) => [code(scope), meaning]),
+      ['scope', 'what it allows', 'in a session unless it says otherwise'],
+      ...Object.entries(scopes).map(([scope, meaning]) => [
+        code(scope),
+        meaning,
+        personScopes.includes(scope as Scope) ? 'yes' : '',
+      ]),
     ],
     errors: [
       ['code', 'where', 'meaning'],

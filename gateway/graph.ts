@@ -25,9 +25,10 @@ export function createGraph(engine: Engine<Caller>, access: Access, disposed?: (
   const unused = new Promise<void>((resolve) => {
     over = resolve;
   });
-  const gone = unused.then(() => {
+  const gone = unused.then(async () => {
     disposed?.();
-    return engine.dispose();
+    await access.close();
+    await engine.dispose();
   });
   return {
     engine,

@@ -36,6 +36,8 @@ export interface Principals {
    * @param principal  what it was when its holder was let in.
    */
   watch(credential: Credential, principal: Principal, onEnd: (why: Refusal) => void): () => void;
+  /** Asks for no more news; resolves when the last came. */
+  close(): Promise<void>;
 }
 
 /** Runs something every so many milliseconds; returns how to stop. */
@@ -77,7 +79,8 @@ export function createPrincipals(
   const watches = new Set<Watch>();
   let stop: (() => void) | undefined;
   let neededAt = 0;
-  let asking = false;
+  let asking: Promise<void> | undefined;
+  let closed = false;
   /** The number to ask after; news cover what was asked for since `coveredFrom`, up to `coveredTo`. */
   let position: number | null = null;
   let coveredFrom = Number.POSITIVE_INFINITY;
@@ -135,22 +138,20 @@ export function createPrincipals(
       return;
     }
     for (const watch of watches) look(watch);
-    if (asking) return;
-    asking = true;
-    news()
+    asking ??= news()
       .then(() => {
         for (const watch of watches) look(watch);
       })
       // Without news nothing is trusted for long, which is all there is to do.
       .catch(() => {})
       .finally(() => {
-        asking = false;
+        asking = undefined;
       });
   };
 
   const attend = () => {
     neededAt = clock();
-    stop ??= every(askEveryMs, tick);
+    if (!closed) stop ??= every(askEveryMs, tick);
   };
 
   const principals: Principals = {
@@ -190,6 +191,11 @@ export function createPrincipals(
       watches.add(watch);
       attend();
       return () => void watches.delete(watch);
+    },
+    async close() {
+      closed = true;
+      stop?.();
+      await asking;
     },
   };
   return principals;

@@ -85,12 +85,11 @@ export async function createTracing(
 
   return {
     access: (access) => ({
+      ...access,
       async callerOf(headers, address) {
         const caller = await access.callerOf(headers, address);
         return { ...caller, trace: propagator.extract(ROOT_CONTEXT, headers, headerGetter) };
       },
-      watch: (...watched) => access.watch(...watched),
-      classOf: (caller) => access.classOf(caller),
     }),
 
     engine: (engine) => ({

@@ -68,6 +68,7 @@ const SessionConnection = Connection(() => Session, 'session', 'Session');
 @InputType({ description: 'A person to let in.' })
 class CreateSessionInput {
   static rules = z.object({
+    user: UserIdentifierInput.rules,
     scopes: z.array(z.string().max(64)).max(100, 'Name each scope once, 100 at most.').nullish(),
     channelIds: z.array(z.string().max(64)).max(100, 'Name 1-100 channels, or leave them out.').nullish(),
     idempotencyKey,

@@ -169,6 +169,16 @@ describe('remembered principals', () => {
     expect(place.isAttentive()).toBe(true);
   });
 
+  it('are asked about no more when the gateway has closed', async () => {
+    const place = await newPlace();
+    const { secret, principal } = await place.newKey();
+    void place.watched(secret, principal);
+    await place.principals.close();
+    expect(place.isAttentive()).toBe(false);
+    await place.newKey();
+    expect(place.isAttentive()).toBe(false);
+  });
+
   it('were known, also when they are to be asked for again', async () => {
     const place = await newPlace();
     const { secret, id } = await place.newKey();

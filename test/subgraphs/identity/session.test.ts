@@ -316,6 +316,7 @@ describe('sessions: refusals', () => {
 
   it.each([
     ['VALIDATION_FAILED', { scopes: ['users:eat'] }],
+    ['VALIDATION_FAILED', { user: { username: 'n'.repeat(101) } }],
     ['VALIDATION_FAILED', { channelIds: [] }],
     ['NOT_FOUND', { channelIds: ['chn_none'] }],
     ['VALIDATION_FAILED', { idempotencyKey: '' }],
@@ -323,7 +324,8 @@ describe('sessions: refusals', () => {
     const { system, memberIds } = await newCommunity(database.resources);
     const input = { user: { id: memberIds[0] }, idempotencyKey: 'a', ...details };
     const path = ['input', Object.keys(details)[0]];
-    expect((await ask(system, create, { input })).createSession.userErrors).toEqual([{ code, path }]);
+    const { createSession } = await ask(system, create, { input });
+    expect(createSession.userErrors).toMatchObject([{ code, path: expect.arrayContaining(path) }]);
   });
 
   it('VALIDATION_FAILED: no session is named, and the caller has none', async () => {
