@@ -9,7 +9,9 @@ import { createEngine, type Engine, overHttp, type Subgraph } from './engine/ind
 import { forwarding } from './forward.ts';
 import { createGraph, type Graph } from './graph.ts';
 import type { Live } from './live.ts';
+import { local } from './local.ts';
 import type { Metrics } from './metrics.ts';
+import { own } from './own/index.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
 import type { Tracing } from './tracing.ts';
@@ -111,13 +113,18 @@ export function createGateway(options: GatewayOptions): Gateway {
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
   const { reach, auth, sign, log, metrics, tracing, onCall } = options;
   const { forwardHeaders = [], timeouts = {} } = options.config;
-  const made = createEngine<Caller>({
+  const ownSubgraph = (): Subgraph<Caller> =>
+    local(
+      { ...own, contextOf: (caller) => ({ caller, loaders: new Map(), subgraphs: made.subgraphs }) },
+      log,
+    );
+  const made: Engine<Caller> = createEngine<Caller>({
     supergraph,
     subgraph(name, url) {
-      const local = reach?.(name);
-      const subgraph = local ?? distant(name, url, timeouts[name], tracing);
+      const here = name === own.name ? ownSubgraph() : reach?.(name);
+      const subgraph = here ?? distant(name, url, timeouts[name], tracing);
       const measured = metrics?.measured(name, subgraph) ?? subgraph;
-      return tracing?.subgraph(name, local === undefined ? url : undefined, measured) ?? measured;
+      return tracing?.subgraph(name, here === undefined ? url : undefined, measured) ?? measured;
     },
     // A foreign graph may mean something else by these names.
     scalars: auth === 'laurel' ? scalars : [],
@@ -155,7 +162,8 @@ async function subgraphProblem(
     seesPart: false,
   };
   const signal = AbortSignal.timeout(2_000);
-  const answers = [...engine.subgraphs.values()].map(async (subgraph) =>
+  const others = [...engine.subgraphs].filter(([name]) => name !== own.name);
+  const answers = others.map(async ([, subgraph]) =>
     subgraph.execute({ kind: 'query', text: '{ __typename }', variables: undefined, caller, signal }),
   );
   return Promise.any(answers).then(

@@ -38,6 +38,7 @@ registerEnumType(ApiKeyKind, {
 });
 
 @ObjectType({ simpleResolvers: true, description: 'A key, without its secret.' })
+@Key('id')
 class ApiKey {
   @Field(() => ID, { description: '`key_…`.' })
   id!: string;
@@ -137,4 +138,9 @@ export const viewer: Feature = {
   name: 'viewer',
   resolvers: [ViewerResolver, AuthenticationResolver],
   types: [Community],
+  references: {
+    // A key shows itself, to whoever has it.
+    ApiKey: ({ id }: { id: string }, context) =>
+      context.principal.keyId === id ? apiKeyById(context).load(id) : null,
+  },
 };

@@ -1,0 +1,11 @@
+import type { Caller } from '../access.ts';
+import type { Subgraph } from '../engine/index.ts';
+
+/** What a resolver of the gateway's own subgraph gets. One for each call to it. */
+export interface OwnContext {
+  caller: Caller;
+  /** All of the graph it is part of. */
+  subgraphs: ReadonlyMap<string, Subgraph<Caller>>;
+  /** What was read for this call, by loader. */
+  loaders: Map<unknown, unknown>;
+}
