@@ -14,6 +14,7 @@ import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { jsonType, sendAnswer, sendJson, wantsPage } from './reply.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, notJson, paramsOf, textOf } from './request.ts';
+import { serveSdl } from './sdl.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 import {
@@ -88,6 +89,9 @@ export function createServer(options: ServeOptions): Server {
       release();
     }
   };
+
+  const callerOf = (credentials: CredentialHeaders): Promise<Caller> =>
+    using((graph) => graph.access.callerOf(credentials));
 
   const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
     const text = persisted.textOf(params);
@@ -183,7 +187,7 @@ export function createServer(options: ServeOptions): Server {
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
-    authenticate: (credentials) => using((graph) => graph.access.callerOf(credentials)),
+    authenticate: callerOf,
     async run(payload, credentials, controller): Promise<Running | Refused> {
       if (closing) return { errors: [shuttingDown] };
       const graph = options.graph();
@@ -356,6 +360,7 @@ export function createServer(options: ServeOptions): Server {
       : sendAnswer(reply, type, answered);
   }
 
+  serveSdl(app, { callerOf, sendErrors });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const problem = closing ? 'shutting down' : await unready?.();
