@@ -73,6 +73,7 @@ program
     serveUntilTold(async (config, log, closing) => {
       const { openApollo } = await import('./gateway/apollo.ts');
       const { createGateway } = await import('./gateway/gateway.ts');
+      const { openPast } = await import('./gateway/past.ts');
       const { documentsOf } = await import('./gateway/persisted.ts');
       const { keepReloaded } = await import('./gateway/reload.ts');
       const supergraph = await readText(options.supergraph);
@@ -90,6 +91,7 @@ program
         apollo,
         metrics,
         tracing,
+        past: openPast(log, join(config.dataFolder, 'supergraphs')),
         log,
         ...(sign === undefined ? {} : { sign }),
       };

@@ -61,7 +61,7 @@ export function laurelAccess(options: {
     principal,
     token: sign === undefined ? '' : await sign(principal),
     seesPart: true,
-    view: viewOf(principal.kind === 'anonymous' ? [] : [...principal.scopes, authenticatedScope]),
+    view: viewOf(seenBy(principal)),
   });
 
   const principalOf = (secret: string, community: string | null): Promise<Principal> => {
@@ -104,6 +104,11 @@ export function laurelAccess(options: {
       return { key: JSON.stringify(shared), caller: await callerFor(shared) };
     },
   };
+}
+
+/** The scopes that make a principal's view. */
+export function seenBy({ kind, scopes }: Principal): readonly string[] {
+  return kind === 'anonymous' ? [] : [...scopes, authenticatedScope];
 }
 
 const authenticateText =

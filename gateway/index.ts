@@ -14,6 +14,7 @@ import { openApollo } from './apollo.ts';
 import type { Config } from './config.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { local } from './local.ts';
+import { openPast } from './past.ts';
 import { documentsOf } from './persisted.ts';
 import { type Closing, endpointOf, listening, mustBeFree, openMetrics, openTracing } from './process.ts';
 import { laurelSupergraph } from './schema.ts';
@@ -54,6 +55,7 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
     apollo,
     metrics,
     tracing,
+    past: openPast(log, join(config.dataFolder, 'supergraphs')),
   });
   closing.add(() => gateway.close());
   const port = await listening(gateway, config);
@@ -68,7 +70,7 @@ export function oneProcessGateway(
   config: GatewayOptions['config'],
   log: Logger,
   onCall?: (subgraph: string, text: string) => void,
-  more: Pick<GatewayOptions, 'documents' | 'apollo' | 'metrics' | 'tracing'> = {},
+  more: Pick<GatewayOptions, 'documents' | 'apollo' | 'metrics' | 'tracing' | 'past'> = {},
 ): Gateway {
   const inProcess = new Map(
     subgraphs.map(({ name, schema }) => [

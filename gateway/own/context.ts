@@ -1,3 +1,4 @@
+import type { GraphQLSchema } from 'graphql';
 import type { Caller } from '../access.ts';
 import type { Subgraph } from '../engine/index.ts';
 
@@ -6,6 +7,8 @@ export interface OwnContext {
   caller: Caller;
   /** All of the graph it is part of. */
   subgraphs: ReadonlyMap<string, Subgraph<Caller>>;
+  /** What the caller would see of the supergraphs that were served before, newest first; the present one may be among them. */
+  past(): AsyncIterable<GraphQLSchema>;
   /** What was read for this call, by loader. */
   loaders: Map<unknown, unknown>;
 }

@@ -30,8 +30,13 @@ interface NodeType {
   Reference: new () => Node;
 }
 
+const key = nodeType('ApiKey', 'identity', undefined, 'A key, without its secret.', true);
+
+/** A reference to a key, to which this subgraph adds what the gateway knows of it. */
+export const ApiKey = key[1].Reference;
+
 const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
-  nodeType('ApiKey', 'identity', undefined, 'A key, without its secret.'),
+  key,
   nodeType('User', 'identity', 'users:read', 'A person in a community.'),
   nodeType('Community', 'community', 'community:read', 'A community: its people, places and game.'),
   nodeType('Channel', 'community', 'community:read', 'A place to talk.'),
@@ -48,15 +53,19 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
   nodeType('Message', 'messaging', 'messages:read', 'What somebody said in a channel. Scope: messages:read.'),
 ]);
 
-/** @param description  the owner's, word by word. */
+/**
+ * @param description  the owner's, word by word.
+ * @param added        whether this subgraph adds fields to it.
+ */
 function nodeType(
   name: EntityName,
   owner: string,
   scope: Scope | undefined,
   description: string,
+  added = false,
 ): readonly [EntityName, NodeType] {
   @ObjectType(name, { implements: Node, simpleResolvers: true, description })
-  @Key('id', false)
+  @Key('id', added)
   class Reference extends Node {
     @Field(() => ID, { description: `\`${idPrefixes[name]}_…\`.` })
     declare id: string;

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { oneProcessGateway } from '../../gateway/index.ts';
+import { openPast } from '../../gateway/past.ts';
 import { issueKey, type NewApiKey } from '../../subgraphs/identity/api-key.ts';
 import { type Demo, loadDemo } from '../../subgraphs/index.ts';
 import type { Scope } from '../../subgraphs/scopes.ts';
@@ -25,7 +26,8 @@ export async function testLaurel(): Promise<TestLaurel> {
   const database = await freshDatabase();
   const demo = await loadDemo(database.resources);
   const config = { origins: [], trustProxy: false };
-  const gateway = oneProcessGateway(database.resources, config, pino({ level: 'silent' }));
+  const log = pino({ level: 'silent' });
+  const gateway = oneProcessGateway(database.resources, config, log, undefined, { past: openPast(log) });
   const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
   const endpoint = `http://127.0.0.1:${port}/graphql`;
   return {
