@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
-import { schemaOf } from './check.ts';
 import { viewsOf } from './view.ts';
 
 // The supergraphs that were served before: what a caller saw of them is what may have changed for it since. Only whole
@@ -30,10 +29,11 @@ export function openPast(log: Logger, folder?: string): Past {
   let saving: Promise<unknown> = Promise.resolve();
   const known = new LRUCache<string, Read>({ max: mostKept });
 
-  const read = (supergraph: string): Read => {
+  const read = async (supergraph: string): Promise<Read> => {
     const key = sha256(supergraph);
     let one = known.get(key);
     if (one === undefined) {
+      const { schemaOf } = await import('./check.ts');
       const schema = schemaOf(supergraph);
       one = { schema, viewOf: viewsOf(schema, supergraph) };
       known.set(key, one);
@@ -53,7 +53,7 @@ export function openPast(log: Logger, folder?: string): Past {
       await saving;
       const saved = folder === undefined ? [] : await Promise.all((await filesIn(folder)).map(textOf));
       for (const supergraph of new Set([...inMemory, ...saved])) {
-        const { schema, viewOf } = read(supergraph);
+        const { schema, viewOf } = await read(supergraph);
         yield scopes === undefined ? schema : viewOf(scopes).schema;
       }
     },

@@ -1,4 +1,3 @@
-import { CriticalityLevel, diff } from '@graphql-inspector/core';
 import type { GraphQLSchema } from 'graphql';
 import { Arg, Ctx, Field, FieldResolver, ObjectType, Resolver, Root, registerEnumType } from 'type-graphql';
 import type { Feature } from '../../subgraphs/feature.ts';
@@ -100,14 +99,11 @@ class SchemaContractResolver {
   }
 }
 
-const criticalities = {
-  [CriticalityLevel.Breaking]: ChangeCriticality.BREAKING,
-  [CriticalityLevel.Dangerous]: ChangeCriticality.DANGEROUS,
-  [CriticalityLevel.NonBreaking]: ChangeCriticality.NON_BREAKING,
-};
 const worstFirst = Object.values(ChangeCriticality);
 
 async function changesBetween(older: GraphQLSchema, newer: GraphQLSchema): Promise<SchemaChange[]> {
+  // Loaded when it is first asked for: few gateways ever are.
+  const { diff } = await import('@graphql-inspector/core');
   const changes = await diff(older, newer);
   return (
     changes
@@ -115,7 +111,7 @@ async function changesBetween(older: GraphQLSchema, newer: GraphQLSchema): Promi
       .filter(({ type }) => !type.startsWith('DIRECTIVE_USAGE_'))
       .map(({ path, message, criticality }) => ({
         coordinate: path?.replace(/\.@.*/, '') ?? null,
-        criticality: criticalities[criticality.level],
+        criticality: ChangeCriticality[criticality.level],
         message: `${message.replace(/\.$/, '')}.`,
       }))
       .sort((a, b) => worstFirst.indexOf(a.criticality) - worstFirst.indexOf(b.criticality))
