@@ -135,13 +135,15 @@ async function lookUp(
   found: Map<string, Node | Error>,
 ): Promise<void> {
   const representations = ids.map((id) => ({ __typename: entityOf(id), id }));
+  const failed = (code: string, message: string) =>
+    new GraphQLError(message, { extensions: { code, subgraph: owner } });
   const call = { kind: 'query', text: existenceText, variables: { representations }, caller } as const;
   let answer: Result | undefined;
   try {
     answer = await subgraphs.get(owner)?.execute({ ...call, signal: undefined });
   } catch (error) {
     if (!(error instanceof SubgraphFailure)) throw error;
-    const failure = new GraphQLError(error.message, { extensions: { code: error.code, subgraph: owner } });
+    const failure = failed(error.code, error.message);
     for (const id of ids) found.set(id, failure);
     return;
   }
@@ -152,9 +154,14 @@ async function lookUp(
     const { Reference } = nodeTypes.get(entityOf(id) as EntityName) as NodeType;
     found.set(id, Object.assign(new Reference(), { id }));
   }
-  for (const { message, path, extensions } of errors) {
-    if (unseen.includes(extensions?.code)) continue;
-    const failure = new GraphQLError(message, { extensions: { code: 'SUBGRAPH_ERROR', ...extensions } });
+  for (const { message, path, extensions = {} } of errors) {
+    const { code } = extensions;
+    if (unseen.includes(code)) continue;
+    // Only errors with a code are meant to be read outside.
+    const failure =
+      typeof code === 'string'
+        ? new GraphQLError(message, { extensions })
+        : failed('SUBGRAPH_ERROR', `Subgraph "${owner}" failed to answer this field.`);
     // An error without a place concerns all that was asked.
     const at = path?.[1];
     for (const id of at === undefined ? ids : ids.slice(Number(at), Number(at) + 1)) found.set(id, failure);
