@@ -1,4 +1,4 @@
-import type { GraphQLSchema } from 'graphql';
+import { buildSchema, type GraphQLSchema } from 'graphql';
 import { Arg, Ctx, Field, FieldResolver, ObjectType, Resolver, Root, registerEnumType } from 'type-graphql';
 import type { Feature } from '../../subgraphs/feature.ts';
 import { Day } from '../../subgraphs/scalars.ts';
@@ -87,13 +87,14 @@ class SchemaContractResolver {
       'What changed since an earlier version, breaking changes first; null when that version is not known: the last 20 schemas that were served are, as the scopes of today see them.',
   })
   async changesSince(
-    @Root() { schema, sha256 }: SchemaContract,
+    @Root() { sdl, sha256 }: SchemaContract,
     @Arg('version', () => String, { description: 'The `sha256` of then.' }) version: string,
     @Ctx() { past }: OwnContext,
   ): Promise<SchemaChange[] | null> {
     if (version === sha256) return [];
     for await (const earlier of past()) {
-      if (contractOf(earlier).sha256 === version) return changesBetween(earlier, schema);
+      const contract = contractOf(earlier);
+      if (contract.sha256 === version) return changesBetween(contract.sdl, sdl);
     }
     return null;
   }
@@ -101,14 +102,14 @@ class SchemaContractResolver {
 
 const worstFirst = Object.values(ChangeCriticality);
 
-async function changesBetween(older: GraphQLSchema, newer: GraphQLSchema): Promise<SchemaChange[]> {
+async function changesBetween(older: string, newer: string): Promise<SchemaChange[]> {
   // Loaded when it is first asked for: few gateways ever are.
   const { diff } = await import('@graphql-inspector/core');
-  const changes = await diff(older, newer);
+  const changes = await diff(buildSchema(older), buildSchema(newer));
   return (
     changes
-      // A directive says nothing that the change it stands for doesn't say.
-      .filter(({ type }) => !type.startsWith('DIRECTIVE_USAGE_'))
+      // A deprecation is told as itself; that it is a directive too says nothing more.
+      .filter(({ type, path }) => !(type.startsWith('DIRECTIVE_USAGE_') && path?.includes('.@deprecated')))
       .map(({ path, message, criticality }) => ({
         coordinate: path?.replace(/\.@.*/, '') ?? null,
         criticality: ChangeCriticality[criticality.level],
