@@ -119,7 +119,7 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
   const { reach, auth, sign, log, metrics, tracing, onCall, past } = options;
   const { forwardHeaders = [], timeouts = {} } = options.config;
   const ownSubgraph = (): Subgraph<Caller> =>
-    local({ ...own, contextOf: (caller) => ownContext(caller, made, past) }, log);
+    local({ ...own, contextOf: (caller) => ownContext(caller, made, past, log) }, log);
   const made: Engine<Caller> = createEngine<Caller>({
     supergraph,
     subgraph(name, url) {
@@ -151,9 +151,20 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
   return tracing === undefined ? graph : { ...graph, live: tracing.live(graph.live) };
 }
 
-function ownContext(caller: Caller, { subgraphs }: Engine<Caller>, past: Past | undefined): OwnContext {
+function ownContext(
+  caller: Caller,
+  { subgraphs }: Engine<Caller>,
+  past: Past | undefined,
+  log: Logger,
+): OwnContext {
   const scopes = caller.seesPart ? seenBy(caller.principal) : undefined;
-  return { caller, subgraphs, past: () => past?.views(scopes) ?? none(), loaders: new Map() };
+  return {
+    caller,
+    subgraphs,
+    past: () => past?.views(scopes) ?? none(),
+    fault: (error, where) => log.error({ err: error, where }, 'subgraph fault'),
+    loaders: new Map(),
+  };
 }
 
 async function* none(): AsyncGenerator<never, void> {}

@@ -9,6 +9,8 @@ export interface OwnContext {
   subgraphs: ReadonlyMap<string, Subgraph<Caller>>;
   /** What the caller would see of the supergraphs that were served before, newest first; the present one may be among them. */
   past(): AsyncIterable<GraphQLSchema>;
+  /** Logs what went wrong inside. */
+  fault(error: unknown, where: string): void;
   /** What was read for this call, by loader. */
   loaders: Map<unknown, unknown>;
 }

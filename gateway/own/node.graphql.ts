@@ -131,7 +131,7 @@ const unseen: readonly unknown[] = ['FORBIDDEN', 'NOT_FOUND', 'COMMUNITY_REQUIRE
 async function lookUp(
   owner: string,
   ids: readonly string[],
-  { caller, subgraphs }: OwnContext,
+  { caller, subgraphs, fault }: OwnContext,
   found: Map<string, Node | Error>,
 ): Promise<void> {
   const representations = ids.map((id) => ({ __typename: entityOf(id), id }));
@@ -143,6 +143,7 @@ async function lookUp(
     answer = await subgraphs.get(owner)?.execute({ ...call, signal: undefined });
   } catch (error) {
     if (!(error instanceof SubgraphFailure)) throw error;
+    fault(error.cause ?? error, `nodes of subgraph ${owner}`);
     const failure = failed(error.code, error.message);
     for (const id of ids) found.set(id, failure);
     return;
@@ -158,6 +159,7 @@ async function lookUp(
     const { code } = extensions;
     if (unseen.includes(code)) continue;
     // Only errors with a code are meant to be read outside.
+    if (typeof code !== 'string') fault(message, `nodes of subgraph ${owner}`);
     const failure =
       typeof code === 'string'
         ? new GraphQLError(message, { extensions })
