@@ -5,7 +5,7 @@ import { scalars } from '../subgraphs/scalars.ts';
 import { type Access, type Caller, laurelAccess, openAccess, seenBy } from './access.ts';
 import type { Apollo } from './apollo.ts';
 import type { Config } from './config.ts';
-import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createEngine, type Engine, type EngineOptions, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
 import { createGraph, type Graph } from './graph.ts';
 import type { Live } from './live.ts';
@@ -30,7 +30,9 @@ export interface GatewayOptions {
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
-    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts' | 'overrides'>>;
+  /** A request's side of progressive overrides by `percent(x)`; by default at random. */
+  percentage?: EngineOptions<Caller>['percentage'];
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Stands before the engine for its plugins; nothing does when undefined. */
@@ -116,11 +118,13 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, tracing, onCall, past } = options;
-  const { forwardHeaders = [], timeouts = {} } = options.config;
+  const { reach, auth, sign, log, metrics, tracing, onCall, past, percentage } = options;
+  const { forwardHeaders = [], timeouts = {}, overrides } = options.config;
   const ownSubgraph = (): Subgraph<Caller> =>
     local({ ...own, contextOf: (caller) => ownContext(caller, made, past, log) }, log);
   const made: Engine<Caller> = createEngine<Caller>({
+    overrideLabels: new Set(overrides),
+    ...(percentage === undefined ? {} : { percentage }),
     supergraph,
     subgraph(name, url) {
       const here = name === own.name ? ownSubgraph() : reach?.(name);

@@ -106,7 +106,7 @@ describe('imports', () => {
   it.each([
     ['dataloader', ['subgraphs/loader.ts']],
     ['postgrator', ['subgraphs/db.ts']],
-    ['@graphql-hive/router-query-planner', ['gateway/engine/plan.ts']],
+    ['@graphql-hive/router-query-planner', ['gateway/engine/planner/plan.ts']],
   ])('of %s stand in one file', (library, files) => {
     expect(sources.filter(({ imports }) => imports.includes(library)).map(({ file }) => file)).toEqual(files);
   });

@@ -1,12 +1,13 @@
 import { executeSync, type GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import type { Data, Types } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
-import { failureOf, mergeRoot, picked, type Run, type Services, sequence, toldOf } from './execute.ts';
+import { mergeRoot, sequence } from './execute.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';
-import { type Plan, Planner } from './plan.ts';
+import { type Plan, Planner } from './planner/plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
+import { failureOf, picked, type Run, type Services, toldOf } from './run.ts';
 import { checkScalars } from './scalar.ts';
 import { type Result, type Signal, type Subgraph, SubgraphFailure } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
@@ -118,7 +119,7 @@ interface Ready {
 export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Caller> {
   const { maskErrors = true, cacheSize = 1_000, percentage = () => Math.random() * 100 } = options;
   const planner = new Planner(options.supergraph, { labels: options.overrideLabels, cacheSize });
-  const supergraph = readSupergraph(options.supergraph, planner.consumerSdl);
+  const supergraph = readSupergraph(planner);
   checkScalars(supergraph.schema, options.scalars ?? []);
   const operations = new Operations({
     supergraph,
@@ -136,6 +137,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     isOf: (name, condition) =>
       name === condition || (supergraph.subtypes.get(condition)?.has(name as string) ?? false),
     isAbstract: (name) => supergraph.subtypes.has(name as string),
+    isInterfaceObject: (subgraph, name) => supergraph.interfaceObjects.get(subgraph)?.has(name) ?? false,
   };
 
   const projections = new WeakMap<Variant, Projection>();
@@ -177,15 +179,22 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     return made;
   };
 
-  const runOf = (operation: Operation, values: Values, { caller, signal }: EngineRequest<Caller>): Run => ({
+  const runOf = (
+    { wireNames }: Operation,
+    { document }: Variant,
+    values: Values,
+    { caller, signal }: EngineRequest<Caller>,
+  ): Run => ({
     data: {},
     errors: [],
+    told: new Set(),
     failures: [],
     values,
     caller,
     signal,
     services,
-    wireNames: operation.wireNames,
+    document,
+    wireNames,
   });
 
   return {
@@ -204,7 +213,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const variant = operation.variant(values);
       const prepared = ready(operation, variant, request.caller);
       if ('errors' in prepared) return prepared.answer;
-      const run = runOf(operation, values, request);
+      const run = runOf(operation, variant, values, request);
       await prepared.plan.step?.(run);
       if (request.signal?.aborted) return aborted;
       return answerOf(run, run.data, prepared.project, introspect(operation, variant, request.variables));
@@ -215,7 +224,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const coerced = operation.coerce(request.variables);
       if ('errors' in coerced) return coerced.answer;
       const values = resumedValues(operation, coerced.values, request.after);
-      const prepared = ready(operation, operation.variant(values), request.caller);
+      const variant = operation.variant(values);
+      const prepared = ready(operation, variant, request.caller);
       if ('errors' in prepared) return prepared.answer;
       const { plan, project } = prepared;
       const { source } = plan;
@@ -252,7 +262,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
         events,
         async answer(event, caller = request.caller) {
           if (event.data === undefined) return refusal(event);
-          const run = runOf(operation, values, { caller, signal });
+          const run = runOf(operation, variant, values, { caller, signal });
           mergeRoot(run, source, types, { ...event, data: event.data && copied(event.data) });
           await plan.step?.(run);
           return answerOf(run, event.data && run.data, project, undefined);

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { openEvents, take } from '../kit/client.ts';
 import { compose } from '../kit/federation.ts';
-import { type ForeignServer, foreignServer, serving, type Transport } from '../kit/foreign.ts';
+import { type ForeignServer, foreignServer, serving, type Transport } from '../kit/foreign-stream.ts';
 import { gatewayOptions, gatewayOver, type TestGateway } from '../kit/gateway.ts';
 import type { Handle } from '../kit/processes.ts';
 import { acknowledged, type RawSocket } from '../kit/raw-socket.ts';

@@ -311,6 +311,30 @@ describe('limits', () => {
     ]);
   });
 
+  it.each([
+    [
+      'fragments inside fragments',
+      (levels: number) => `{ book(id: 1) ${'{ ... on Book '.repeat(levels)}{ id }${' }'.repeat(levels)} }`,
+    ],
+    [
+      'fields inside fields',
+      (levels: number) => `{ book(id: 1) ${'{ author '.repeat(levels)}{ id }${' }'.repeat(levels)} }`,
+    ],
+  ])('let the planner read %s as deep as they let them be', async (_how, write) => {
+    const { run } = library({ depth: 100 });
+    for (let levels = 40; levels < 60; levels += 1) {
+      const { errors = [] } = await run(write(levels));
+      expect(errors.map(({ extensions }) => extensions.code)).not.toContain('PLANNING_FAILED');
+    }
+  });
+
+  it('count lists and objects inside variables as nesting', async () => {
+    const text = 'query ($filter: Filter) { search(filter: $filter) { id } }';
+    const deep = JSON.parse(`${'{"text":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
+    const { errors } = await library().run(text, { filter: deep });
+    expect(codes({ errors })).toEqual(['NESTING_LIMIT_EXCEEDED']);
+  });
+
   it('count fragments inside fragments as nesting', async () => {
     const fragments = Array.from({ length: 300 }, (_, n) => `fragment F${n} on Book { ...F${n + 1} }`);
     const { errors } = await library().run(
