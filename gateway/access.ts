@@ -1,13 +1,15 @@
-import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from '@opentelemetry/api';
-import { LRUCache } from 'lru-cache';
 import { Refusal } from '../subgraphs/errors.ts';
 import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
+import { createAttempts } from './attempts.ts';
 import type { Subgraph, View } from './engine/index.ts';
+import { askIdentity } from './identity.ts';
+import { type Credential, createPrincipals, credential } from './principals.ts';
 import { authenticatedScope } from './view.ts';
 
 // Credential -> Principal -> the schema it sees. The gateway stores no keys: it asks identity, and remembers the answer
-// for a second at most.
+// (principals.ts). Whoever comes with wrong ones is slowed down (attempts.ts).
 
 /** Who the engine works for. In one process subgraphs take the principal, between processes they check the token. */
 export interface Caller {
@@ -27,20 +29,27 @@ export interface Caller {
 export type CredentialHeaders = Record<string, unknown>;
 
 export interface Access {
-  /** @throws BAD_CREDENTIAL, FORBIDDEN */
-  callerOf(headers: CredentialHeaders): Promise<Caller>;
+  /**
+   * @param address  where they come from; left out for whoever was let in before.
+   * @throws BAD_CREDENTIAL, FORBIDDEN, THROTTLED
+   */
+  callerOf(headers: CredentialHeaders, address?: string): Promise<Caller>;
+  /** Calls `onEnd` within a second of the end, or of a change, of what a caller came with. Returns how to stop. */
+  watch(headers: CredentialHeaders, caller: Caller, onEnd: (why: Refusal) => void): () => void;
   /** The caller that stands for all who see the same, so that a stream is worked out once for all of them. */
   classOf(caller: Caller): Promise<{ key: string; caller: Caller }>;
 }
 
-const rememberedMs = 1_000;
 const longestCredential = 512;
+/** How long it takes to be refused, whatever the reason was and wherever it was found. */
+const refusalMs = 50;
 
 /** Everybody sees everything and is nobody: for a gateway that doesn't know Laurel's identity subgraph. */
 export function openAccess(view: View): Access {
   const caller = { principal: anonymous, token: '', view, seesPart: false };
   return {
     callerOf: async () => caller,
+    watch: () => () => {},
     classOf: async () => ({ key: '', caller }),
   };
 }
@@ -55,42 +64,53 @@ export function laurelAccess(options: {
   sign?: (principal: Principal) => Promise<string>;
 }): Access {
   const { identity, viewOf, sign } = options;
-  const principals = new LRUCache<string, Promise<Principal>>({ max: 10_000, ttl: rememberedMs });
-
+  const views = new WeakMap<Principal, View>();
+  const viewFor = (principal: Principal): View => {
+    let view = views.get(principal);
+    if (view === undefined) {
+      view = viewOf(seenBy(principal));
+      views.set(principal, view);
+    }
+    return view;
+  };
   const callerFor = async (principal: Principal): Promise<Caller> => ({
     principal,
     token: sign === undefined ? '' : await sign(principal),
     seesPart: true,
-    view: viewOf(seenBy(principal)),
+    view: viewFor(principal),
   });
 
-  const principalOf = (secret: string, community: string | null): Promise<Principal> => {
-    // The cache doesn't hold secrets either.
-    const key = createHash('sha256')
-      .update(`${secret} ${community ?? ''}`)
-      .digest('base64');
-    let principal = principals.get(key);
-    if (principal === undefined) {
-      principal = callerFor(gatewayPrincipal).then((gateway) =>
-        authenticate(identity, gateway, secret, community),
-      );
-      principals.set(key, principal);
-      // A refusal is an answer like any other; a fault is not one to remember.
-      principal.catch((error) => {
-        if (!(error instanceof Refusal)) principals.delete(key);
-      });
-    }
-    return principal;
+  const principals = createPrincipals(
+    askIdentity(identity, () => callerFor(gatewayPrincipal), badCredential),
+    badCredential,
+  );
+  const attempts = createAttempts();
+
+  const principalOf = (headers: CredentialHeaders, address: string | undefined): Promise<Principal> => {
+    const given = credentialOf(headers);
+    if (given === undefined) return Promise.resolve(anonymous);
+    const wait = address === undefined ? 0 : attempts.waitSeconds(address);
+    if (wait > 0 && !isSigned(given.secret) && !principals.knows(given)) throw throttled(wait);
+    return principals.of(given);
   };
 
   return {
-    async callerOf(headers) {
-      const secret = secretOf(headers);
-      const community = textOf(headers['x-community'], 'x-community') ?? null;
-      if (secret === undefined) return callerFor(anonymous);
-      const principal = await principalOf(secret, community);
-      if (principal.expiresAt !== undefined && principal.expiresAt <= Date.now()) throw badCredential();
-      return callerFor(principal);
+    async callerOf(headers, address) {
+      const refusedAt = performance.now() + refusalMs;
+      try {
+        return await callerFor(await principalOf(headers, address));
+      } catch (error) {
+        if (error instanceof Refusal && error.code === 'BAD_CREDENTIAL') {
+          // A session's token ends every few minutes, in everybody's hands, and can't be guessed.
+          if (address !== undefined && !isSigned(bearerOf(headers))) attempts.failed(address);
+          await pause(Math.max(0, refusedAt - performance.now()));
+        }
+        throw error;
+      }
+    },
+    watch(headers, { principal }, onEnd) {
+      const given = credentialOf(headers);
+      return given === undefined ? () => {} : principals.watch(given, principal, onEnd);
     },
     async classOf({ principal }) {
       const { communityId, scopes, channelIds } = principal;
@@ -111,31 +131,13 @@ export function seenBy({ kind, scopes }: Principal): readonly string[] {
   return kind === 'anonymous' ? [] : [...scopes, authenticatedScope];
 }
 
-const authenticateText =
-  'query authenticate($secret: String!, $community: String) { _authenticate(secret: $secret, community: $community) }';
-
-async function authenticate(
-  identity: Subgraph<Caller>,
-  gateway: Caller,
-  secret: string,
-  community: string | null,
-): Promise<Principal> {
-  const { data, errors } = await identity.execute({
-    kind: 'query',
-    text: authenticateText,
-    variables: { secret, community },
-    caller: gateway,
-    signal: undefined,
-  });
-  const [error] = errors ?? [];
-  if (error?.extensions?.code === 'FORBIDDEN') throw new Refusal('FORBIDDEN', error.message);
-  if (error !== undefined) throw new Error(`Identity could not authenticate: ${error.message}`);
-  const principal = data?._authenticate as Principal | null | undefined;
-  if (principal == null) throw badCredential();
-  return principal;
+/** The one credential of a request. @throws BAD_CREDENTIAL when there are two, or one that can't be any; FORBIDDEN */
+function credentialOf(headers: CredentialHeaders): Credential | undefined {
+  const secret = secretOf(headers);
+  const community = textOf(headers['x-community'], 'x-community') ?? null;
+  return secret === undefined ? undefined : credential(secret, community);
 }
 
-/** The one secret of a request. @throws BAD_CREDENTIAL when there are two, or one that can't be any. */
 function secretOf(headers: CredentialHeaders): string | undefined {
   const apiKey = textOf(headers['x-api-key'], 'x-api-key');
   const authorization = textOf(headers.authorization, 'authorization');
@@ -143,9 +145,18 @@ function secretOf(headers: CredentialHeaders): string | undefined {
     throw new Refusal('BAD_CREDENTIAL', 'Send one credential: x-api-key or authorization, not both.');
   }
   if (authorization === undefined) return apiKey;
-  const bearer = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  const bearer = bearerOf(headers);
   if (bearer === undefined) throw badCredential();
   return bearer;
+}
+
+function bearerOf({ authorization }: CredentialHeaders): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(String(authorization))?.[1];
+}
+
+/** Whether it looks like a session's token. */
+function isSigned(secret: string | undefined): boolean {
+  return secret !== undefined && /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(secret);
 }
 
 function textOf(value: unknown, name: string): string | undefined {
@@ -160,5 +171,13 @@ function badCredential(): Refusal {
   return new Refusal(
     'BAD_CREDENTIAL',
     'The credential is not valid: it is malformed, unknown, revoked or expired.',
+  );
+}
+
+function throttled(seconds: number): Refusal {
+  return new Refusal(
+    'THROTTLED',
+    `Too many credentials from this address were not valid: one that never worked here is looked at again in ${seconds} s.`,
+    { retryAfterSeconds: seconds },
   );
 }

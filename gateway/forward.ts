@@ -7,9 +7,10 @@ import type { Access, Caller, CredentialHeaders } from './access.ts';
 export function forwarding(access: Access, names: readonly string[]): Access {
   if (names.length === 0) return access;
   return {
-    async callerOf(headers) {
-      return { ...(await access.callerOf(headers)), headers: chosen(headers, names) };
+    async callerOf(headers, address) {
+      return { ...(await access.callerOf(headers, address)), headers: chosen(headers, names) };
     },
+    watch: (...watched) => access.watch(...watched),
     async classOf(caller) {
       const { key, caller: shared } = await access.classOf(caller);
       const { headers } = caller;

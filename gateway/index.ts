@@ -46,7 +46,10 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
     (error) => log.error({ err: error }, 'background reader failed'),
   );
   closing.add(() => readers.stop());
-  const stopPruning = keepPruned(sql, (error) => log.error({ err: error }, 'the log could not be pruned'));
+  const prunes = subgraphs.flatMap((one) => one.prunes);
+  const stopPruning = keepPruned(sql, prunes, (error) =>
+    log.error({ err: error }, 'what is old could not be pruned'),
+  );
   closing.add(async () => stopPruning());
 
   const demo = embedded ? await demoFor(resources, config.dataFolder) : undefined;

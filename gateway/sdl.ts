@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller, CredentialHeaders } from './access.ts';
+import type { Caller } from './access.ts';
 import { contractOf } from './contract.ts';
 
 // The schema as a file, for tools that read SDL: for each caller the one that it sees.
@@ -8,7 +8,7 @@ const path = '/schema.graphql';
 
 export interface SdlOptions {
   /** @throws BAD_CREDENTIAL, FORBIDDEN */
-  callerOf(headers: CredentialHeaders): Promise<Caller>;
+  callerOf(request: FastifyRequest): Promise<Caller>;
   sendErrors(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply;
 }
 
@@ -17,7 +17,7 @@ export function serveSdl(app: FastifyInstance, { callerOf, sendErrors }: SdlOpti
   app.get(path, async (request, reply) => {
     let caller: Caller;
     try {
-      caller = await callerOf(request.headers as CredentialHeaders);
+      caller = await callerOf(request);
     } catch (error) {
       return sendErrors(request, reply, error);
     }

@@ -2,9 +2,10 @@ import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { Refusal } from '../subgraphs/errors.ts';
+import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
 import type { Apollo, Asked } from './apollo.ts';
+import { addressOf } from './attempts.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
@@ -22,6 +23,7 @@ import {
   isRefusal,
   longestAnsweringMs,
   longestBody,
+  refuseUnread,
   shuttingDown,
   toldErrors,
   tooLate,
@@ -56,10 +58,10 @@ export interface Server {
 }
 
 const path = '/graphql';
+/** What refuses a whole request, whichever operation it holds. */
+const statuses: Partial<Record<ErrorCode, number>> = { BAD_CREDENTIAL: 401, FORBIDDEN: 403, THROTTLED: 429 };
 /** How long a request may take to arrive, and to be answered. */
 const longestReadingMs = 30_000;
-/** How often a stream's credential is looked at again. */
-const recheckMs = 2_000;
 /** How long requests that run at shutdown may take. */
 const drainMs = 10_000;
 
@@ -70,6 +72,7 @@ export function createServer(options: ServeOptions): Server {
     requestTimeout: longestReadingMs,
     trustProxy,
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseUnread,
   });
   const streams = new Set<AbortController>();
   let clientStreams = 0;
@@ -89,9 +92,6 @@ export function createServer(options: ServeOptions): Server {
       release();
     }
   };
-
-  const callerOf = (credentials: CredentialHeaders): Promise<Caller> =>
-    using((graph) => graph.access.callerOf(credentials));
 
   const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
     const text = persisted.textOf(params);
@@ -152,7 +152,7 @@ export function createServer(options: ServeOptions): Server {
     if (operation.kind === 'subscription') {
       const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
-      return 'json' in items ? items : whileValid(items, access, credentials, own);
+      return 'json' in items ? items : whileValid(items, access, caller, credentials, own);
     }
     const answer = await executed(graph, operation, caller, params, own);
     return answer.hasData ? once(answer) : answer;
@@ -162,33 +162,31 @@ export function createServer(options: ServeOptions): Server {
   async function* whileValid(
     items: AsyncIterable<LiveItem>,
     access: Access,
+    caller: Caller,
     credentials: CredentialHeaders,
     stream: AbortController,
   ): AsyncGenerator<LiveItem, void> {
     let refusal: Refusal | undefined;
-    const recheck = setInterval(() => {
-      access.callerOf(credentials).catch((error: unknown) => {
-        // A fault says nothing about the credential; the next look may.
-        if (!(error instanceof Refusal)) return;
-        refusal = error;
-        stream.abort();
-      });
-    }, recheckMs);
+    const forget = access.watch(credentials, caller, (why) => {
+      refusal = why;
+      stream.abort();
+    });
     clientStreams++;
     try {
       yield* items;
       if (refusal !== undefined) throw refusal;
     } finally {
       clientStreams--;
-      clearInterval(recheck);
+      forget();
     }
   }
 
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
-    authenticate: callerOf,
-    async run(payload, credentials, controller): Promise<Running | Refused> {
+    authenticate: (credentials, request) =>
+      using((graph) => graph.access.callerOf(credentials, addressOf(request, trustProxy))),
+    async run(payload, credentials, controller, request): Promise<Running | Refused> {
       if (closing) return { errors: [shuttingDown] };
       const graph = options.graph();
       const release = graph.use();
@@ -199,7 +197,7 @@ export function createServer(options: ServeOptions): Server {
       controller.signal.addEventListener('abort', release, { once: true });
       try {
         const params = checked({ ...payload });
-        const caller = await graph.access.callerOf(credentials);
+        const caller = await graph.access.callerOf(credentials, addressOf(request, trustProxy));
         const operation = operationOf(graph, caller, params);
         if ('json' in operation) return refused(operation);
         const items = await resultsOf(graph, operation, caller, params, credentials, controller);
@@ -259,14 +257,9 @@ export function createServer(options: ServeOptions): Server {
     if (error instanceof BadRequest) reply.headers(error.headers);
     const code = error instanceof Refusal ? error.code : undefined;
     if (code === 'BAD_CREDENTIAL') reply.header('www-authenticate', 'Bearer');
-    const status =
-      error instanceof BadRequest
-        ? error.status
-        : code === 'BAD_CREDENTIAL'
-          ? 401
-          : code === 'FORBIDDEN'
-            ? 403
-            : 500;
+    if (code === 'THROTTLED')
+      reply.header('retry-after', String((error as Refusal).details.retryAfterSeconds));
+    const status = error instanceof BadRequest ? error.status : ((code && statuses[code]) ?? 500);
     metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
     return sendJson(reply, status, jsonType(request), { errors });
   };
@@ -310,7 +303,8 @@ export function createServer(options: ServeOptions): Server {
       );
     }
     const params = paramsOf(request);
-    const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
+    const address = addressOf(request.raw, trustProxy);
+    const caller = await graph.access.callerOf(request.headers as CredentialHeaders, address);
     const asEvents = (items: AsyncIterable<LiveItem>) =>
       writeEvents(reply, items, {
         ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
@@ -360,7 +354,11 @@ export function createServer(options: ServeOptions): Server {
       : sendAnswer(reply, type, answered);
   }
 
-  serveSdl(app, { callerOf, sendErrors });
+  serveSdl(app, {
+    callerOf: ({ headers, raw }) =>
+      using((graph) => graph.access.callerOf(headers as CredentialHeaders, addressOf(raw, trustProxy))),
+    sendErrors,
+  });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const problem = closing ? 'shutting down' : await unready?.();

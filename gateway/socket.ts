@@ -15,9 +15,10 @@ export interface SocketOptions {
     payload: SubscribePayload,
     credentials: CredentialHeaders,
     controller: AbortController,
+    request: IncomingMessage,
   ): Promise<Running | Refused>;
   /** Throws for credentials that are not valid, with a message for the client. */
-  authenticate(credentials: CredentialHeaders): Promise<unknown>;
+  authenticate(credentials: CredentialHeaders, request: IncomingMessage): Promise<unknown>;
   /** Whether a page of this origin may connect to this host. */
   isAllowedOrigin(origin: string, host: string | undefined): boolean;
   /** The errors that a fault is told as. */
@@ -183,7 +184,7 @@ class Connection {
     clearTimeout(this.initWait);
     const credentials = credentialsOf(payload ?? {}, this.request);
     try {
-      await this.options.authenticate(credentials);
+      await this.options.authenticate(credentials, this.request);
     } catch (error) {
       // A fault of ours is no reason to give up; a refusal is.
       const [told] = this.options.errorsOf(error);
@@ -219,7 +220,7 @@ class Connection {
       controller.abort();
     };
     try {
-      const running = await tracked(options.run(payload, credentials, controller));
+      const running = await tracked(options.run(payload, credentials, controller, this.request));
       if ('errors' in running) {
         finish({ id, type: MessageType.Error, payload: running.errors });
         return;

@@ -1,3 +1,5 @@
+import { maxHeaderSize } from 'node:http';
+import type { Socket } from 'node:net';
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
@@ -10,6 +12,8 @@ import { BadRequest, unreadableType } from './request.ts';
 
 /** The longest body of a request, in bytes. */
 export const longestBody = 1_048_576;
+/** How long the rest of a request that was refused unread may go on to come. */
+const unreadMs = 2_000;
 /** How long a request may take to be answered. */
 export const longestAnsweringMs = 30_000;
 
@@ -65,4 +69,22 @@ export function clientError(status: number, { message }: Error): FormattedError 
   }
   const told = status === 415 ? unreadableType : message;
   return { message: told, extensions: { code: 'BAD_REQUEST' } };
+}
+
+/** Answers what can't be read as HTTP, mostly because its headers are too long. */
+export function refuseUnread(error: { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', `All headers together have at most ${maxHeaderSize} bytes.`]
+      : ['400 Bad Request', 'The request is not well-formed HTTP.'];
+  const body = JSON.stringify({ errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] });
+  const head = `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\nconnection: close\r\n\r\n${body}`);
+  // Closing before the rest was read would take the answer away from whoever still sends it.
+  socket.removeAllListeners('data').resume();
+  setTimeout(() => socket.destroy(), unreadMs).unref();
 }

@@ -85,10 +85,11 @@ export async function createTracing(
 
   return {
     access: (access) => ({
-      async callerOf(headers) {
-        const caller = await access.callerOf(headers);
+      async callerOf(headers, address) {
+        const caller = await access.callerOf(headers, address);
         return { ...caller, trace: propagator.extract(ROOT_CONTEXT, headers, headerGetter) };
       },
+      watch: (...watched) => access.watch(...watched),
       classOf: (caller) => access.classOf(caller),
     }),
 

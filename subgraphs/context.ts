@@ -2,6 +2,7 @@ import type { Sql } from './db.ts';
 import type { LogTail } from './log.ts';
 import type { Principal } from './principal.ts';
 import type { CursorSeal } from './secret.ts';
+import type { SessionTokens } from './session-token.ts';
 
 // What a resolver gets. One Context per call to a subgraph; its loaders live and die with it.
 
@@ -10,6 +11,7 @@ export interface Resources {
   sql: Sql;
   tail: LogTail;
   cursors: CursorSeal;
+  tokens: SessionTokens;
   /** The clock; the only fake that tests use. */
   now(): Date;
 }

@@ -23,6 +23,10 @@ export const errorCatalogue = {
     meaning: 'The key or reference was used before with another input.',
     place: 'payload',
   },
+  SESSION_ENDED: {
+    meaning: 'The session has ended, or the refresh token was used before: begin a new one.',
+    place: 'payload',
+  },
   BAD_PAGE: { meaning: 'Paging arguments contradict each other or are out of range.', place: 'top' },
   BAD_CURSOR: { meaning: 'The cursor was not issued for this list or stream.', place: 'top' },
   BAD_ARGUMENT: {
@@ -30,6 +34,10 @@ export const errorCatalogue = {
     place: 'top',
   },
   BAD_CREDENTIAL: { meaning: 'The credential is malformed, unknown, revoked or expired.', place: 'top' },
+  THROTTLED: {
+    meaning: 'Too much was asked for, or tried; `retryAfterSeconds` says when to come back.',
+    place: 'top',
+  },
   COMMUNITY_REQUIRED: { meaning: 'The request names no community.', place: 'top' },
   NEEDS_USER: { meaning: 'The field is about the caller, and this caller is no person.', place: 'top' },
   INTERNAL: {

@@ -15,6 +15,7 @@ import { ZodError, type ZodType } from 'zod';
 import type { Context, Resources } from './context.ts';
 import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
+import type { Prune } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import type { Scope } from './scopes.ts';
 
@@ -36,6 +37,8 @@ export interface Feature {
   references?: References<Context>;
   /** What the feature does in the background. */
   readers?: (resources: Resources) => LogReader[];
+  /** Forgets what of the feature is older than its retention. */
+  prune?: Prune;
 }
 
 export interface Subgraph {
@@ -44,10 +47,18 @@ export interface Subgraph {
   sdl: string;
   schema: GraphQLSchema;
   readers(resources: Resources): LogReader[];
+  prunes: readonly Prune[];
 }
 
 const federation = 'https://specs.apollo.dev/federation/v2.9';
-const imported = ['@composeDirective', '@inaccessible', '@key', '@requiresScopes', '@shareable'];
+const imported = [
+  '@authenticated',
+  '@composeDirective',
+  '@inaccessible',
+  '@key',
+  '@requiresScopes',
+  '@shareable',
+];
 
 /** Marks subscription fields that can be resumed; the gateway reads it from the supergraph. */
 const resumableDefinition = `extend schema
@@ -94,6 +105,7 @@ export function subgraph(name: string, features: readonly Feature[]): Subgraph {
     sdl: `${sdl}\n`,
     schema,
     readers: (resources) => features.flatMap(({ readers }) => readers?.(resources) ?? []),
+    prunes: features.flatMap(({ prune }) => prune ?? []),
   };
 }
 
@@ -117,28 +129,41 @@ export function Scoped(scope: Scope): ClassDecorator & MethodDecorator & Propert
     PropertyDecorator;
 }
 
+/** `@authenticated`: any credential will do. */
+export function Authenticated(): MethodDecorator & PropertyDecorator {
+  return Directive('@authenticated') as MethodDecorator & PropertyDecorator;
+}
+
 /** `@resumable`: for subscription fields that yield StreamItems. */
 export function Resumable(): MethodDecorator {
   const live = JSON.stringify(['StreamReady', 'StreamResumed', 'StreamGap']);
   return Directive(`@resumable(cursor: "cursor", after: "after", live: ${live})`) as MethodDecorator;
 }
 
+/** Who may call a mutation: the holders of a scope, of any credential, or everybody. */
+type Callers = Scope | 'authenticated' | 'public';
+
 /**
- * A mutation: its scope, and its expected refusals as `userErrors` of the payload instead of top-level errors.
+ * A mutation: who may call it, and its expected refusals as `userErrors` of the payload instead of top-level errors.
  * @param payload  a class made by `extends Payload`.
  */
 export function Write<P extends { userErrors: unknown[] }>(
   payload: () => new () => P,
-  { scope, description }: { scope: Scope; description: string },
+  { scope, description }: { scope: Callers; description: string },
 ): MethodDecorator {
   const decorators = [
-    Scoped(scope),
-    Mutation(payload, { description: `${description} Scope: ${scope}.` }),
+    ...(scope === 'public' ? [] : [scope === 'authenticated' ? Authenticated() : Scoped(scope)]),
+    Mutation(payload, { description: `${description} ${callersSaid(scope)}` }),
     UseMiddleware(refusalsAsUserErrors(payload)),
   ] as MethodDecorator[];
   return (target, key, descriptor) => {
     for (const decorate of decorators) decorate(target, key, descriptor);
   };
+}
+
+function callersSaid(scope: Callers): string {
+  if (scope === 'public') return 'Public.';
+  return scope === 'authenticated' ? 'Takes any credential.' : `Scope: ${scope}.`;
 }
 
 function refusalsAsUserErrors<P extends { userErrors: unknown[] }>(payload: () => new () => P): MiddlewareFn {

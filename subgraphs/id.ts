@@ -5,6 +5,7 @@ import { typeidUnboxed } from 'typeid-js';
 /** Prefix of each entity's ids, and so the entity that an id belongs to. */
 export const idPrefixes = {
   ApiKey: 'key',
+  AuditEntry: 'aud',
   Badge: 'bdg',
   BadgeAward: 'awd',
   Channel: 'chn',
@@ -14,6 +15,7 @@ export const idPrefixes = {
   LedgerEntry: 'led',
   LedgerEvent: 'evt',
   Message: 'msg',
+  Session: 'ses',
   User: 'usr',
 } as const;
 

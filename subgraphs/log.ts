@@ -3,7 +3,7 @@ import type { Sql } from './db.ts';
 // The log of what happened, one numbered stream per community and kind. Writers append in their own transaction
 // with `log.append(...)` in SQL; here is how it is read: by page, and as it grows.
 
-export type StreamName = 'members' | 'xp' | 'messages';
+export type StreamName = 'members' | 'xp' | 'messages' | 'credentials';
 
 export interface LogEvent {
   number: number;
@@ -181,9 +181,18 @@ function furthestBehind({ followers }: Followed): number {
   return Math.min(...followers.values());
 }
 
-/** Forgets, once an hour, events older than the retention. Returns how to stop. */
-export function keepPruned(sql: Sql, onFault: (error: unknown) => void): () => void {
-  const prune = () => void pruneLog(sql).catch(onFault);
+/** Forgets what is older than its retention. */
+export type Prune = (sql: Sql) => Promise<unknown>;
+
+/** Forgets, once an hour, events older than the retention, and what else has one. Returns how to stop. */
+export function keepPruned(
+  sql: Sql,
+  others: readonly Prune[],
+  onFault: (error: unknown) => void,
+): () => void {
+  const prune = () => {
+    for (const one of [pruneLog, ...others]) void one(sql).catch(onFault);
+  };
   const first = setTimeout(prune, pruneFirstMs);
   const timer = setInterval(prune, pruneEveryMs);
   first.unref();

@@ -7,10 +7,18 @@ import { Refusal } from './errors.ts';
 
 /**
  * - `anonymous`: no credential. `system`: a community's one key, all scopes. `integration`: a named key with scopes.
- * - `personal`: a person's own key. `class`: all callers who see the same, so it has no person (shared streams).
+ * - `personal`: a person's own key. `session`: a person who was let in for a while.
+ * - `class`: all callers who see the same, so it has no person (shared streams).
  * - `gateway`: the gateway itself, asking who a credential belongs to.
  */
-export type PrincipalKind = 'anonymous' | 'system' | 'integration' | 'personal' | 'class' | 'gateway';
+export type PrincipalKind =
+  | 'anonymous'
+  | 'system'
+  | 'integration'
+  | 'personal'
+  | 'session'
+  | 'class'
+  | 'gateway';
 
 export interface Principal {
   kind: PrincipalKind;
@@ -19,6 +27,7 @@ export interface Principal {
   /** Of a class: it stands for people, each of whom has a person's rights and no more. */
   ofPeople?: true;
   keyId?: string;
+  sessionId?: string;
   scopes: readonly string[];
   /** Channels the key is limited to; absent: every channel of the community that its person may read. */
   channelIds?: readonly string[];

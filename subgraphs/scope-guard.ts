@@ -18,14 +18,18 @@ import { covers, type Principal } from './principal.ts';
 /** Gives a check that throws FORBIDDEN for an operation that needs scopes its caller doesn't have. */
 export function scopeGuard(schema: GraphQLSchema): (document: DocumentNode, principal: Principal) => void {
   const needs = new LRUCache<DocumentNode, Need[]>({ max: 1_000 });
-  return (document, { scopes }) => {
+  return (document, { kind, scopes }) => {
     let needed = needs.get(document);
     if (needed === undefined) {
       needed = needsOf(schema, document);
       needs.set(document, needed);
     }
-    const missing = needed.find(({ alternatives }) => !covers(scopes, alternatives));
+    const missing = needed.find(({ alternatives }) =>
+      alternatives === undefined ? kind === 'anonymous' : !covers(scopes, alternatives),
+    );
     if (missing === undefined) return;
+    if (missing.alternatives === undefined)
+      throw new Refusal('FORBIDDEN', `${missing.coordinate} needs a credential.`);
     throw new Refusal(
       'FORBIDDEN',
       `${missing.coordinate} needs the scope ${missing.alternatives.join(' or ')}.`,
@@ -35,7 +39,8 @@ export function scopeGuard(schema: GraphQLSchema): (document: DocumentNode, prin
 
 interface Need {
   coordinate: string;
-  alternatives: string[][];
+  /** undefined: any credential. */
+  alternatives: string[][] | undefined;
 }
 
 function needsOf(schema: GraphQLSchema, document: DocumentNode): Need[] {
@@ -44,6 +49,8 @@ function needsOf(schema: GraphQLSchema, document: DocumentNode): Need[] {
   const add = (coordinate: string, node: { directives?: readonly unknown[] } | null | undefined) => {
     const alternatives = scopesOf(node as Directed);
     if (alternatives !== undefined) needs.push({ coordinate, alternatives });
+    if (directiveOf(node as Directed, 'authenticated') !== undefined)
+      needs.push({ coordinate, alternatives: undefined });
   };
   // A fragment may narrow an interface or union to a type that no field names.
   const addType = () => {
@@ -69,10 +76,13 @@ type Directed = {
 } | null;
 
 function scopesOf(node: Directed): string[][] | undefined {
-  const directive = node?.directives?.find(({ name }) => name.value === 'requiresScopes');
-  const value = directive?.arguments?.[0]?.value as StringLists | undefined;
+  const value = directiveOf(node, 'requiresScopes')?.arguments?.[0]?.value as StringLists | undefined;
   if (value?.kind !== Kind.LIST) return undefined;
   return value.values.map(({ values }) => values.map((scope) => scope.value));
+}
+
+function directiveOf(node: Directed, named: string) {
+  return node?.directives?.find(({ name }) => name.value === named);
 }
 
 interface StringLists {

@@ -12,8 +12,45 @@ export const scopes = {
   'badges:write': 'Awarding badges.',
   'messages:read': 'Messages and their reactions. Returning.AI: getMessages.',
   'messages:write': 'Sending, replying and reacting. Returning.AI: sendMessages.',
+  'keys:read': "A person's own keys; for administrators all. Returning.AI: User API, API keys.",
+  'keys:write': 'Making, changing, rotating and revoking them. Returning.AI: User API, API keys.',
+  'sessions:write': "Letting people in, with the system key, and ending others' sessions.",
+  'audit:read': 'Who did what with keys and sessions. Open Loyalty: audit log.',
 } as const;
 
 export type Scope = keyof typeof scopes;
+
+/** What a session allows where nobody says otherwise: what people do by themselves. */
+export const personScopes: readonly Scope[] = [
+  'users:read',
+  'community:read',
+  'fields:read',
+  'stats:read',
+  'messages:read',
+  'messages:write',
+  'keys:read',
+  'keys:write',
+];
+
+/**
+ * What everybody sees, without any credential: fields that are reached from a root or by an entity's key over nothing
+ * that asks for a scope or a credential. A test finds them by walking the supergraph, so that none gets here by omission.
+ */
+export const publicFields: Readonly<Record<string, readonly string[]>> = {
+  Query: ['viewer'],
+  // Null without a credential, and about its own sender otherwise.
+  Viewer: ['scopes', 'user', 'apiKey', 'community'],
+  ApiKey: [
+    ...['id', 'kind', 'name', 'prefix', 'scopes', 'channelIds', 'user'],
+    ...['createdAt', 'expiresAt', 'lastUsedAt', 'revokedAt'],
+  ],
+  // Ids alone; what they name asks for a scope.
+  User: ['id'],
+  Community: ['id'],
+  Channel: ['id'],
+  Mutation: ['refreshSession'],
+  RefreshSessionPayload: ['accessToken', 'accessTokenExpiresAt', 'refreshToken', 'userErrors'],
+  UserError: ['code', 'message', 'path'],
+};
 
 export const allScopes = Object.keys(scopes) as Scope[];

@@ -51,7 +51,10 @@ function mark({ communityId, stream }: StreamId): Buffer {
 }
 
 /** The secrets of one purpose, newest first; the first process that asks makes the first one. */
-export async function secretsFor(sql: Sql, purpose: 'principal' | 'cursor'): Promise<SigningKeys> {
+export async function secretsFor(
+  sql: Sql,
+  purpose: 'principal' | 'cursor' | 'session',
+): Promise<SigningKeys> {
   const read = () => sql<{ id: string; secret: Buffer }[]>`
     -- secretsFor
     select id, value as secret from log.secret where purpose = ${purpose} order by created_at desc, id`;

@@ -118,8 +118,8 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
     log.error({ err: error }, 'background reader failed'),
   );
 
-  const stopPruning = keepPruned(resources.sql, (error) =>
-    log.error({ err: error }, 'the log could not be pruned'),
+  const stopPruning = keepPruned(resources.sql, subgraph.prunes, (error) =>
+    log.error({ err: error }, 'what is old could not be pruned'),
   );
 
   return {

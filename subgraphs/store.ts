@@ -3,6 +3,7 @@ import { connect, migrate, type Sql, schemaProblem } from './db.ts';
 import { runningDatabaseUrl } from './embedded.ts';
 import { openTail } from './log.ts';
 import { cursorSeal, secretsFor } from './secret.ts';
+import { sessionTokens } from './session-token.ts';
 import { StartFailure } from './start-failure.ts';
 
 // What a process opens of the database before it serves, and closes after.
@@ -43,7 +44,13 @@ export async function openStore(sql: Sql, onFault: (error: unknown) => void): Pr
   if (problem !== undefined) throw new StartFailure(problem);
   const tail = await openTail(sql, onFault);
   return {
-    resources: { sql, tail, cursors: cursorSeal(await secretsFor(sql, 'cursor')), now: systemClock },
+    resources: {
+      sql,
+      tail,
+      cursors: cursorSeal(await secretsFor(sql, 'cursor')),
+      tokens: sessionTokens(await secretsFor(sql, 'session')),
+      now: systemClock,
+    },
     close: () => tail.close(),
   };
 }

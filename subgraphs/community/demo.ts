@@ -12,6 +12,7 @@ import { addChannels } from './channel.ts';
 import { addCommunity } from './community.ts';
 import { addFields, type NewField, setValues } from './field.ts';
 import { addChanges, type FieldAction } from './field-history.ts';
+import { addAdministrators } from './member.ts';
 
 /** Six custom fields; the first four have histories. */
 const fields = [
@@ -31,6 +32,11 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const { id: communityId, slug, name, timeZone, foundedDaysAgo } = demoCommunity;
   const founded = (minute: number) => demoMoment(now, foundedDaysAgo, minute);
   await addCommunity(sql, { id: communityId, slug, name, timeZone, createdAt: founded(0) });
+  await addAdministrators(
+    sql,
+    communityId,
+    demoPeople.slice(0, 1).map(({ id }) => id),
+  );
   await addChannels(
     sql,
     communityId,

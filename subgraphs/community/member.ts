@@ -27,6 +27,19 @@ export async function membersPage(sql: Sql, communityId: string, page: PageArgum
   return pageOf(rows, request, ({ joinedAt, userId }) => ({ at: joinedAt, id: userId }));
 }
 
+/** Lets people administer the community. */
+export async function addAdministrators(
+  sql: Sql,
+  communityId: string,
+  userIds: readonly string[],
+): Promise<void> {
+  await sql`
+    -- addAdministrators
+    insert into community.administrator (community_id, user_id)
+    select ${communityId}, u.id from unnest(${userIds as string[]}::text[]) as u(id)
+    on conflict do nothing`;
+}
+
 /** Keeps the index: one row for each that joined. */
 export const memberIndex: LogReader = {
   name: 'community.member',

@@ -1,12 +1,14 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { alignTo, type Sql } from '../db.ts';
-import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
-import type { Principal, PrincipalKind } from '../principal.ts';
+import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import { communityOf, type Principal } from '../principal.ts';
 import { allScopes, type Scope } from '../scopes.ts';
+import { mustAdminister } from './administrator.ts';
 
-// Credentials: a community's one system key with all scopes, named integration keys with some, and personal keys that
-// act as their person. A secret is shown once, when it is made; what is stored can't be turned back into it.
+// Keys: a community's one system key with all scopes, named integration keys with some, and personal keys that act as
+// their person. A secret is shown once, when it is made; what is stored can't be turned back into it. How callers make
+// and change keys is in api-key-change.ts.
 
 export type ApiKeyKind = 'SYSTEM' | 'INTEGRATION' | 'PERSONAL';
 
@@ -15,10 +17,13 @@ export interface ApiKey {
   kind: ApiKeyKind;
   name: string;
   prefix: string;
-  scopes: Scope[];
+  scopes: readonly string[];
   channelIds: string[] | null;
+  userId: string | null;
   createdAt: Date;
   expiresAt: Date | null;
+  lastUsedAt: Date | null;
+  revokedAt: Date | null;
 }
 
 export interface NewApiKey {
@@ -32,38 +37,78 @@ export interface NewApiKey {
   expiresAt?: Date;
 }
 
+export interface KeyFilter {
+  kinds?: readonly ApiKeyKind[] | null;
+  userIds?: readonly string[] | null;
+  revoked?: boolean | null;
+}
+
 const kindWords: Record<ApiKeyKind, string> = { SYSTEM: 'sys', INTEGRATION: 'int', PERSONAL: 'per' };
-/** A principal names them all, in a header. */
-const mostChannels = 100;
-const secretForm = /^laurel_(?:sys|int|per)_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 
 /**
- * Makes a key and gives its secret, which nothing can show again: `laurel_sys_<12 hex>_<43 base64url>`.
+ * A page of the community's keys, oldest first, for the system key and administrators.
+ * @throws FORBIDDEN, BAD_PAGE, BAD_CURSOR
+ * @cost one query, O(page) rows where they aren't filtered; one more for a person.
+ */
+export async function communityKeys(
+  sql: Sql,
+  principal: Principal,
+  filter: KeyFilter,
+  page: PageArguments,
+): Promise<Page<ApiKey>> {
+  await mustAdminister(sql, principal, 'Reading all keys');
+  return keysPage(sql, communityOf(principal), filter, page);
+}
+
+/** A page of keys, oldest first. @throws BAD_PAGE, BAD_CURSOR */
+export async function keysPage(
+  sql: Sql,
+  communityId: string,
+  { kinds, userIds, revoked }: KeyFilter,
+  page: PageArguments,
+): Promise<Page<ApiKey>> {
+  const request = pageRequest('key', page);
+  const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
+  const rows = await sql<ApiKey[]>`
+    -- keysPage
+    select ${columns(sql)}
+    from identity.api_key
+    where community_id = ${communityId}
+      ${kinds == null ? sql`` : sql`and kind = any(${kinds as string[]})`}
+      ${userIds == null ? sql`` : sql`and user_id = any(${userIds as string[]})`}
+      ${revoked == null ? sql`` : sql`and (revoked_at is not null) = ${revoked}`}
+      ${beyond}
+    order by ${order}
+    limit ${request.limit}`;
+  return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
+}
+
+/** Keys by id, in their order; null where there is none. @cost one query by primary key. */
+export async function keysById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(ApiKey | null)[]> {
+  const rows = await sql<ApiKey[]>`
+    -- keysById
+    select ${columns(sql)}
+    from identity.api_key
+    where community_id = ${communityId} and id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
+}
+
+/**
+ * Makes a key, asking nobody, and gives its secret: `laurel_sys_<12 hex>_<43 base64url>`.
  * A community's second system key ends the first.
  */
 export async function issueKey(sql: Sql, communityId: string, key: NewApiKey): Promise<string> {
-  if ((key.channelIds?.length ?? 0) > mostChannels) {
-    throw new Refusal('VALIDATION_FAILED', `A key is limited to at most ${mostChannels} channels.`);
-  }
-  const prefix = randomBytes(6).toString('hex');
-  const secret = `laurel_${kindWords[key.kind]}_${prefix}_${randomBytes(32).toString('base64url')}`;
   if (key.kind === 'SYSTEM') {
     await sql`
       -- issueKey: the former system key
       update identity.api_key set revoked_at = now()
       where community_id = ${communityId} and kind = 'SYSTEM' and revoked_at is null`;
   }
-  await sql`
-    -- issueKey
-    insert into identity.api_key (
-      community_id, id, kind, name, prefix, hash, scopes, user_id, channel_ids, expires_at
-    )
-    values (
-      ${communityId}, ${newId('ApiKey')}, ${key.kind}, ${key.name}, ${prefix}, ${hashOf(secret)},
-      ${[...(key.scopes ?? allScopes)]}, ${key.userId ?? null}, ${key.channelIds ? [...key.channelIds] : null},
-      ${key.expiresAt ?? null}
-    )`;
-  return secret;
+  return (await addKey(sql, communityId, key)).secret;
 }
 
 /** Revokes every key of that name, so that new ones can take their place. */
@@ -78,74 +123,44 @@ export async function revokeKeysNamed(
     where community_id = ${communityId} and name = any(${names as string[]}) and revoked_at is null`;
 }
 
-/**
- * Who a secret belongs to, or null: unknown, malformed, revoked, expired and of somebody kept out are all the same null.
- * @param community  id or slug asked for by `x-community`; null: the key's own.
- * @throws FORBIDDEN  the key is valid and not of that community: scopes of one mean nothing in another.
- * @cost one query by the unique prefix, one more when a community is named.
- */
-export async function authenticate(
+/** What of a secret is stored in place of it: it has 256 random bits, so one SHA-256 is enough. */
+export function hashOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
+
+/** Inserts a key; its id and its secret. */
+export async function addKey(
   sql: Sql,
-  secret: string,
-  community: string | null,
-): Promise<Principal | null> {
-  const prefix = secretForm.exec(secret)?.[1];
-  if (prefix === undefined) return null;
-  const [key] = await sql<
-    (Omit<ApiKey, 'channelIds'> & {
-      communityId: string;
-      userId: string | null;
-      channelIds: string[] | null;
-      hash: Buffer;
-    })[]
-  >`
-    -- authenticate
-    select community_id as "communityId", id, kind, hash, scopes, user_id as "userId", channel_ids as "channelIds",
-      expires_at as "expiresAt"
-    from identity.api_key k
-    where prefix = ${prefix} and revoked_at is null and (expires_at is null or expires_at > now())
-      and (user_id is null or exists (
-        select from identity.user u
-        where u.community_id = k.community_id and u.id = k.user_id and u.status = 'ACTIVE'
-      ))`;
-  if (key === undefined || !timingSafeEqual(key.hash, hashOf(secret))) return null;
-  if (community !== null) await mustName(sql, key.communityId, community);
+  communityId: string,
+  key: NewApiKey,
+): Promise<{ id: string; secret: string }> {
+  const { prefix, secret } = newSecret(key.kind);
+  const id = newId('ApiKey');
+  await sql`
+    -- addKey
+    insert into identity.api_key (
+      community_id, id, kind, name, prefix, hash, scopes, user_id, channel_ids, expires_at
+    )
+    values (
+      ${communityId}, ${id}, ${key.kind}, ${key.name}, ${prefix}, ${hashOf(secret)},
+      ${[...(key.scopes ?? allScopes)]}, ${key.userId ?? null}, ${key.channelIds ? [...key.channelIds] : null},
+      ${key.expiresAt ?? null}
+    )`;
+  return { id, secret };
+}
+
+/** A secret, and the part of it that finds its key and may be shown. */
+export function newSecret(kind: ApiKeyKind): { prefix: string; secret: string } {
+  const prefix = randomBytes(6).toString('hex');
   return {
-    kind: key.kind.toLowerCase() as PrincipalKind,
-    communityId: key.communityId,
-    keyId: key.id,
-    // A system key may do all there is, also what came after it was made.
-    scopes: key.kind === 'SYSTEM' ? allScopes : key.scopes,
-    ...(key.userId === null ? {} : { userId: key.userId }),
-    ...(key.channelIds === null ? {} : { channelIds: key.channelIds }),
-    ...(key.expiresAt === null ? {} : { expiresAt: key.expiresAt.getTime() }),
+    prefix,
+    secret: `laurel_${kindWords[kind]}_${prefix}_${randomBytes(32).toString('base64url')}`,
   };
 }
 
-/** Keys by id, in their order. @cost one query by primary key. */
-export async function keysById(
-  sql: Sql,
-  communityId: string,
-  ids: readonly string[],
-): Promise<(ApiKey | null)[]> {
-  const rows = await sql<ApiKey[]>`
-    -- keysById
-    select id, kind, name, prefix, scopes, channel_ids as "channelIds", created_at as "createdAt",
-      expires_at as "expiresAt"
-    from identity.api_key
-    where community_id = ${communityId} and id = any(${ids as string[]})`;
-  return alignTo(ids, rows, ({ id }) => id);
-}
-
-async function mustName(sql: Sql, communityId: string, community: string): Promise<void> {
-  const [found] = await sql<{ id: string }[]>`
-    -- mustName
-    select community_id as id from community.find_communities(${[community]}) where community_id = ${communityId}`;
-  if (found === undefined) {
-    throw new Refusal('FORBIDDEN', 'The credential does not belong to the community that x-community names.');
-  }
-}
-
-function hashOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+/** The columns of an ApiKey. */
+export function columns(sql: Sql) {
+  return sql`id, kind, name, prefix, case kind when 'SYSTEM' then ${allScopes as string[]}::text[] else scopes end as scopes,
+    channel_ids as "channelIds", user_id as "userId", created_at as "createdAt", expires_at as "expiresAt",
+    last_used_at as "lastUsedAt", revoked_at as "revokedAt"`;
 }

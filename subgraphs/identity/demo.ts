@@ -1,6 +1,7 @@
 import { type Sql, transaction } from '../db.ts';
 import { demoCommunity, demoMoment, demoPeople } from '../demo.ts';
-import { authenticate, issueKey, revokeKeysNamed } from './api-key.ts';
+import { issueKey, revokeKeysNamed } from './api-key.ts';
+import { authenticate } from './authentication.ts';
 import { addUsers } from './user.ts';
 
 export interface DemoKeys {

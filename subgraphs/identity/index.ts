@@ -1,6 +1,17 @@
 import { type Subgraph, subgraph } from '../feature.ts';
+import { apiKey } from './api-key.graphql.ts';
+import { audit } from './audit.graphql.ts';
+import { authentication } from './authentication.graphql.ts';
+import { session } from './session.graphql.ts';
 import { user } from './user.graphql.ts';
 import { viewer } from './viewer.graphql.ts';
 
-/** Who people are, and who is calling. */
-export const identity: Subgraph = subgraph('identity', [user, viewer]);
+/** Who people are, who is calling, and what with. */
+export const identity: Subgraph = subgraph('identity', [
+  user,
+  viewer,
+  apiKey,
+  session,
+  audit,
+  authentication,
+]);

@@ -1,69 +1,14 @@
-import {
-  Arg,
-  Ctx,
-  Directive,
-  Field,
-  FieldResolver,
-  ID,
-  ObjectType,
-  Query,
-  Resolver,
-  Root,
-  registerEnumType,
-} from 'type-graphql';
+import { Args, Ctx, Field, FieldResolver, ID, ObjectType, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key } from '../feature.ts';
-import { perRequest } from '../loader.ts';
-import { communityOf, type Principal } from '../principal.ts';
-import { DateTime, Json } from '../scalars.ts';
-import { authenticate, type ApiKey as KeyRow, type ApiKeyKind as Kind, keysById } from './api-key.ts';
+import { type Feature, Key, Scoped } from '../feature.ts';
+import { communityOf } from '../principal.ts';
+import { type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
+import { ApiKey, ApiKeyConnection, apiKeyById } from './api-key.graphql.ts';
+import { keysPage } from './api-key.ts';
 import { User, userById } from './user.graphql.ts';
 
-// Who is calling, for the caller; and for the gateway, which turns credentials into principals by asking here.
-
-enum ApiKeyKind {
-  SYSTEM = 'SYSTEM',
-  INTEGRATION = 'INTEGRATION',
-  PERSONAL = 'PERSONAL',
-}
-registerEnumType(ApiKeyKind, {
-  name: 'ApiKeyKind',
-  description: 'Whose a key is.',
-  valuesConfig: {
-    SYSTEM: { description: "The community's one key with all scopes." },
-    INTEGRATION: { description: 'A named key of an integration.' },
-    PERSONAL: { description: 'The key of a person.' },
-  },
-});
-
-@ObjectType({ simpleResolvers: true, description: 'A key, without its secret.' })
-@Key('id')
-class ApiKey {
-  @Field(() => ID, { description: '`key_…`.' })
-  id!: string;
-
-  @Field(() => ApiKeyKind, { description: 'Whose it is.' })
-  kind!: Kind;
-
-  @Field(() => String, { description: 'The name it was given.' })
-  name!: string;
-
-  @Field(() => String, { description: 'The part of the secret that may be shown.' })
-  prefix!: string;
-
-  @Field(() => [String], { description: 'What it allows.' })
-  scopes!: string[];
-
-  @Field(() => [ID], { nullable: true, description: 'The channels it is limited to; null: not limited.' })
-  channelIds!: string[] | null;
-
-  @Field(() => DateTime, { description: 'When it was made.' })
-  createdAt!: Date;
-
-  @Field(() => DateTime, { nullable: true, description: 'When it ends; null: never.' })
-  expiresAt!: Date | null;
-}
+// Who is calling, for the caller.
 
 @ObjectType({ simpleResolvers: true, description: 'A community: its people, places and game.' })
 @Key('id', false)
@@ -73,14 +18,10 @@ class Community {
 }
 
 @ObjectType({ description: 'Whoever sent the credential of this request.' })
-class Viewer {
+export class Viewer {
   @Field(() => [String], { description: 'What the credential allows.' })
   scopes!: readonly string[];
 }
-
-const apiKeyById = perRequest<string, KeyRow | null>((ids, { sql, principal }) =>
-  keysById(sql, communityOf(principal), ids),
-);
 
 @Resolver(() => Viewer)
 class ViewerResolver {
@@ -99,11 +40,29 @@ class ViewerResolver {
   }
 
   @FieldResolver(() => ApiKey, { nullable: true, description: 'The key that was sent.' })
-  apiKey(@Root() _viewer: Viewer, @Ctx() context: Context): Promise<KeyRow | null> | null {
+  apiKey(@Root() _viewer: Viewer, @Ctx() context: Context): Promise<object | null> | null {
     if (context.principal.kind === 'class')
       throw new Refusal('NEEDS_USER', '`viewer.apiKey` is about one key.');
     const { keyId } = context.principal;
     return keyId === undefined ? null : apiKeyById(context).load(keyId);
+  }
+
+  @FieldResolver(() => ApiKeyConnection, {
+    nullable: true,
+    description:
+      "The person's own keys that aren't revoked, oldest first; null for no person. Scope: keys:read.",
+  })
+  @Scoped('keys:read')
+  async apiKeys(
+    @Root() _viewer: Viewer,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() { sql, principal }: Context,
+  ): Promise<ConnectionOf<object> | null> {
+    if (principal.kind === 'class') throw new Refusal('NEEDS_USER', '`viewer.apiKeys` is about one person.');
+    const { userId } = principal;
+    if (userId === undefined) return null;
+    const own = await keysPage(sql, communityOf(principal), { userIds: [userId], revoked: false }, page);
+    return connectionOf(own, (row) => row);
   }
 
   @FieldResolver(() => Community, { nullable: true, description: 'The community that the request is in.' })
@@ -112,35 +71,8 @@ class ViewerResolver {
   }
 }
 
-@Resolver()
-class AuthenticationResolver {
-  @Query(() => Json, {
-    nullable: true,
-    description: 'The principal a secret belongs to; null when it is not valid. For the gateway alone.',
-  })
-  @Directive('@inaccessible')
-  _authenticate(
-    @Arg('secret', () => String, { description: 'The credential as it was sent.' }) secret: string,
-    @Arg('community', () => String, {
-      nullable: true,
-      description: 'The id or slug that `x-community` named.',
-    })
-    community: string | undefined,
-    @Ctx() { principal, sql }: Context,
-  ): Promise<Principal | null> {
-    if (principal.kind !== 'gateway')
-      throw new Refusal('FORBIDDEN', 'Only the gateway asks who a secret belongs to.');
-    return authenticate(sql, secret, community ?? null);
-  }
-}
-
 export const viewer: Feature = {
   name: 'viewer',
-  resolvers: [ViewerResolver, AuthenticationResolver],
+  resolvers: [ViewerResolver],
   types: [Community],
-  references: {
-    // A key shows itself, to whoever has it.
-    ApiKey: ({ id }: { id: string }, context) =>
-      context.principal.keyId === id ? apiKeyById(context).load(id) : null,
-  },
 };

@@ -140,7 +140,7 @@ inBothForms('keys', (laurel) => {
         expect(personal).not.toContain(`"${name}"`);
       }
       expect(personal).toContain('"sendMessage"');
-      for (const name of ['sendMessage', 'users', 'displayName', 'xp', 'Message', 'Channel', 'Mutation']) {
+      for (const name of ['sendMessage', 'users', 'displayName', 'xp', 'Message', 'Channel', 'endSession']) {
         expect(nobody).not.toContain(`"${name}"`);
       }
       expect(nobody).toContain('"viewer"');

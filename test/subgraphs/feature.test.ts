@@ -14,6 +14,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { own } from '../../gateway/own/index.ts';
 import { subgraphs } from '../../subgraphs/index.ts';
+import { publicFields } from '../../subgraphs/scopes.ts';
 
 const compiled = pathToFileURL(join(import.meta.dirname, '../../dist')).href;
 const documents = [...subgraphs, own].map(({ name, sdl }) => ({ name, definitions: parse(sdl).definitions }));
@@ -130,13 +131,14 @@ describe.each(documents)('the schema of $name', ({ definitions }) => {
     }
   });
 
-  it('has a scope on every mutation and subscription', () => {
+  it('asks for a scope or a credential on every mutation and subscription that is not public', () => {
     const fields = definitions
       .filter((definition) => ['Mutation', 'Subscription'].includes(nameOf(definition) ?? ''))
       .flatMap((definition) => (definition as ObjectTypeDefinitionNode).fields ?? []);
-    const isScoped = ({ directives }: FieldDefinitionNode) =>
-      directives?.some(({ name }) => name.value === 'requiresScopes');
-    expect(fields.filter((field) => !isScoped(field)).map(({ name }) => name.value)).toEqual([]);
+    const isDecided = ({ name: field, directives }: FieldDefinitionNode) =>
+      publicFields.Mutation?.includes(field.value) ||
+      directives?.some(({ name }) => ['requiresScopes', 'authenticated'].includes(name.value));
+    expect(fields.filter((field) => !isDecided(field)).map(({ name }) => name.value)).toEqual([]);
   });
 
   it('pages every connection by first, after, last and before', () => {

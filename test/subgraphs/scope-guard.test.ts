@@ -4,6 +4,7 @@ import type { Subgraph } from '../../subgraphs/feature.ts';
 import { gamification } from '../../subgraphs/gamification/index.ts';
 import { identity } from '../../subgraphs/identity/index.ts';
 import { messaging } from '../../subgraphs/messaging/index.ts';
+import { anonymous } from '../../subgraphs/principal.ts';
 import { scopeGuard } from '../../subgraphs/scope-guard.ts';
 import { allScopes, type Scope } from '../../subgraphs/scopes.ts';
 
@@ -49,6 +50,16 @@ describe('scope guard', () => {
   it('FORBIDDEN: a selection that is skipped by a condition all the same', () => {
     const operation = entities('... on User { id email @skip(if: true) }');
     expect(() => guard(identity, operation, [])).toThrow('User.email');
+  });
+
+  it.each([
+    'mutation { endSession(input: {}) { userErrors { code } } }',
+    '{ viewer { sessions { nodes { id } } } }',
+  ])('FORBIDDEN: without a credential, where any will do: %s', (operation) => {
+    const document = parse(operation);
+    const check = scopeGuard(identity.schema);
+    expect(() => check(document, anonymous)).toThrow(/ needs a credential\.$/);
+    check(document, { kind: 'personal', scopes: [] });
   });
 
   it('lets everybody ask what is public', () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { authenticate, issueKey, keysById, revokeKeysNamed } from '../../../subgraphs/identity/api-key.ts';
+import { issueKey, keysById, revokeKeysNamed } from '../../../subgraphs/identity/api-key.ts';
+import { authenticate } from '../../../subgraphs/identity/authentication.ts';
 import { addUsers } from '../../../subgraphs/identity/user.ts';
 import { allScopes } from '../../../subgraphs/scopes.ts';
 import { newCommunity } from '../../kit/community.ts';

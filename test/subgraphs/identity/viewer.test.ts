@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { authenticate, issueKey } from '../../../subgraphs/identity/api-key.ts';
+import { issueKey } from '../../../subgraphs/identity/api-key.ts';
+import { authenticate } from '../../../subgraphs/identity/authentication.ts';
 import { identity } from '../../../subgraphs/identity/index.ts';
 import { anonymous, gatewayPrincipal, type Principal } from '../../../subgraphs/principal.ts';
 import { newCommunity } from '../../kit/community.ts';

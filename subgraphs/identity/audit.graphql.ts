@@ -1,0 +1,163 @@
+import {
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  InputType,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
+import { z } from 'zod';
+import type { Context } from '../context.ts';
+import { type Feature, Scoped } from '../feature.ts';
+import { DateTime, Json } from '../scalars.ts';
+import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
+import { ApiKey, apiKeyById } from './api-key.graphql.ts';
+import { type AuditAction as Action, auditPage, pruneAudit, type AuditEntry as Row } from './audit.ts';
+import { User, userById } from './user.graphql.ts';
+
+enum AuditAction {
+  KEY_CREATED = 'KEY_CREATED',
+  KEY_UPDATED = 'KEY_UPDATED',
+  KEY_ROTATED = 'KEY_ROTATED',
+  KEY_REVOKED = 'KEY_REVOKED',
+  SESSION_BEGUN = 'SESSION_BEGUN',
+  SESSION_ENDED = 'SESSION_ENDED',
+}
+registerEnumType(AuditAction, {
+  name: 'AuditAction',
+  description: 'What was done.',
+  valuesConfig: {
+    KEY_CREATED: { description: 'A key was made.' },
+    KEY_UPDATED: { description: 'The name or the rights of a key were changed.' },
+    KEY_ROTATED: { description: 'A key got a new secret.' },
+    KEY_REVOKED: { description: 'A key was revoked.' },
+    SESSION_BEGUN: { description: 'A person was let in.' },
+    SESSION_ENDED: { description: 'A session was ended before its time.' },
+  },
+});
+
+enum CredentialKind {
+  SYSTEM = 'SYSTEM',
+  INTEGRATION = 'INTEGRATION',
+  PERSONAL = 'PERSONAL',
+  SESSION = 'SESSION',
+  ANONYMOUS = 'ANONYMOUS',
+}
+registerEnumType(CredentialKind, {
+  name: 'CredentialKind',
+  description: 'What somebody came with.',
+  valuesConfig: {
+    SYSTEM: { description: "The community's system key." },
+    INTEGRATION: { description: 'The key of an integration.' },
+    PERSONAL: { description: "A person's key." },
+    SESSION: { description: "A person's session." },
+    ANONYMOUS: { description: 'No credential, but maybe a refresh token.' },
+  },
+});
+
+@ObjectType({
+  simpleResolvers: true,
+  description: 'What somebody did with a key or a session; kept for 400 days. Scope: audit:read.',
+})
+@Scoped('audit:read')
+class AuditEntry {
+  @Field(() => ID, { description: '`aud_…`.' })
+  id!: string;
+
+  @Field(() => DateTime, { description: 'When it was done.' })
+  at!: Date;
+
+  @Field(() => AuditAction, { description: 'What was done.' })
+  action!: Action;
+
+  @Field(() => CredentialKind, { description: 'What whoever did it came with.' })
+  actorKind!: Row['actorKind'];
+
+  @Field(() => ID, { nullable: true, description: 'The session it was done to: `ses_…`.' })
+  sessionId!: string | null;
+
+  @Field(() => Json, {
+    description: 'Names, scopes, channels and times; of a change what was before and after. Never a secret.',
+  })
+  details!: Record<string, unknown>;
+}
+
+const AuditConnection = Connection(() => AuditEntry, 'record', 'AuditEntry');
+
+@InputType({ description: 'Which entries to list; what is left out does not narrow.' })
+class AuditFilter {
+  static rules = z.object({
+    actorIds: z.array(z.string().max(64)).max(100).nullish(),
+    userIds: z.array(z.string().max(64)).max(100).nullish(),
+    keyIds: z.array(z.string().max(64)).max(100).nullish(),
+  });
+
+  @Field(() => [AuditAction], { nullable: true, description: 'Entries of one of these.' })
+  actions?: AuditAction[] | null;
+
+  @Field(() => [ID], { nullable: true, description: 'Done by these people or keys; up to 100.' })
+  actorIds?: string[] | null;
+
+  @Field(() => [ID], { nullable: true, description: "Done to these people's keys and sessions; up to 100." })
+  userIds?: string[] | null;
+
+  @Field(() => [ID], { nullable: true, description: 'Done to these keys; up to 100.' })
+  keyIds?: string[] | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Not before this moment.' })
+  since?: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Before this moment.' })
+  until?: Date | null;
+}
+
+@ArgsType()
+class AuditArgs extends PageArgs {
+  static rules = z.object({ filter: AuditFilter.rules.nullish() });
+
+  @Field(() => AuditFilter, { nullable: true, description: 'Which entries.' })
+  filter?: AuditFilter | null;
+}
+
+@Resolver(() => AuditEntry)
+class AuditResolver {
+  @Query(() => AuditConnection, {
+    description:
+      'What was done with keys and sessions, newest first; of people, for administrators. Scope: audit:read.',
+  })
+  @Scoped('audit:read')
+  async auditEntries(
+    @Args(() => AuditArgs) { filter, ...page }: AuditArgs,
+    @Ctx() { sql, principal }: Context,
+  ): Promise<ConnectionOf<object>> {
+    return connectionOf(await auditPage(sql, principal, filter ?? {}, page), (row) => row);
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'The person who did it, if it was one.' })
+  actor(@Root() { actorUserId }: Row, @Ctx() context: Context): Promise<object | null> | null {
+    return actorUserId === null ? null : userById(context).load(actorUserId);
+  }
+
+  @FieldResolver(() => ApiKey, { nullable: true, description: 'The key it was done with, if it was one.' })
+  actorKey(@Root() { actorKeyId }: Row, @Ctx() context: Context): Promise<object | null> | null {
+    return actorKeyId === null ? null : apiKeyById(context).load(actorKeyId);
+  }
+
+  @FieldResolver(() => ApiKey, { nullable: true, description: 'The key it was done to.' })
+  apiKey(@Root() { keyId }: Row, @Ctx() context: Context): Promise<object | null> | null {
+    return keyId === null ? null : apiKeyById(context).load(keyId);
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'Whose key or session it was done to.' })
+  user(@Root() { userId }: Row, @Ctx() context: Context): Promise<object | null> | null {
+    return userId === null ? null : userById(context).load(userId);
+  }
+}
+
+export const audit: Feature = { name: 'audit', resolvers: [AuditResolver], prune: pruneAudit };

@@ -1,0 +1,291 @@
+import { connect as dial } from 'node:net';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { mostFailures } from '../../gateway/attempts.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
+import { oneProcessGateway } from '../../gateway/index.ts';
+import { issueKey, revokeKeysNamed } from '../../subgraphs/identity/api-key.ts';
+import { data, type Headers, openEvents, post, socketClient } from '../kit/client.ts';
+import { newCommunity, type TestCommunity } from '../kit/community.ts';
+import { freshDatabase, type TestDatabase } from '../kit/database.ts';
+import type { Handle } from '../kit/processes.ts';
+
+// Who is let in, for how long, and what becomes of those who aren't. Each test has a gateway of its own: what one did wrong
+// isn't held against the next.
+
+let database: TestDatabase;
+let gateway: Gateway;
+let place: TestCommunity;
+let laurel: Handle;
+let system: Headers;
+let logged = '';
+
+const log = pino(
+  { level: 'trace' },
+  new Writable({
+    write(line, _encoding, done) {
+      logged += line;
+      done();
+    },
+  }),
+);
+
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  logged = '';
+  place = await newCommunity(database.resources);
+  const systemKey = await issueKey(database.sql, place.id, { kind: 'SYSTEM', name: 'System' });
+  system = { 'x-api-key': systemKey };
+  gateway = oneProcessGateway(database.resources, { origins: [], trustProxy: true }, log);
+  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  laurel = { endpoint: `http://127.0.0.1:${port}/graphql`, demo: { systemKey } } as Handle;
+});
+afterEach(() => gateway.close());
+
+const viewer = '{ viewer { scopes apiKey { id } user { id } } }';
+const bearer = (secret: string): Headers => ({ authorization: `Bearer ${secret}` });
+const from = (address: string, headers: Headers): Headers => ({ ...headers, 'x-forwarded-for': address });
+const ask = (headers: Headers) => post(laurel, { query: viewer }, headers);
+
+const newKey = (name = 'Partner') =>
+  issueKey(database.sql, place.id, { kind: 'INTEGRATION', name, scopes: ['stats:read'] });
+
+/** Does a mutation that has to succeed, with the system key unless headers say otherwise. */
+async function mutate(name: string, input: object, selection: string, headers = system) {
+  const type = `${name[0]?.toUpperCase()}${name.slice(1)}Input`;
+  const text = `mutation ($input: ${type}!) { ${name}(input: $input) { ${selection} userErrors { message } } }`;
+  const answer = (await data(laurel, text, { input }, headers))[name];
+  expect(answer.userErrors).toEqual([]);
+  return answer;
+}
+
+const newSession = (idempotencyKey: string) =>
+  mutate(
+    'createSession',
+    { user: { id: place.memberIds[0] }, idempotencyKey },
+    'session { id } accessToken refreshToken',
+  );
+
+describe('credentials that are not valid', () => {
+  it('are answered by the very same, whatever is wrong with them', async () => {
+    const expired = await issueKey(database.sql, place.id, {
+      kind: 'INTEGRATION',
+      name: 'Expired',
+      expiresAt: new Date(Date.now() - 1_000),
+    });
+    const revoked = await newKey('Revoked');
+    await revokeKeysNamed(database.sql, place.id, ['Revoked']);
+    const { session, accessToken } = await newSession('a');
+    await mutate('endSession', { id: session.id }, 'session { id }');
+    const stale = await database.resources.tokens.sign(place.id, session.id, new Date(0));
+    const wrong = [
+      `laurel_int_${'0'.repeat(12)}_${'A'.repeat(43)}`,
+      `${revoked.slice(0, -2)}AA`,
+      'hello',
+      `${'a'.repeat(3_000)}`,
+      revoked,
+      expired,
+      accessToken,
+      stale.token,
+      `${accessToken.slice(0, -4)}AAAA`,
+    ];
+    const answers = [];
+    for (const secret of wrong) {
+      const response = await ask(bearer(secret));
+      const { date: _, ...headers } = Object.fromEntries(response.headers);
+      answers.push(JSON.stringify({ status: response.status, headers, body: await response.text() }));
+    }
+    expect(new Set(answers).size).toBe(1);
+    expect(answers[0]).toContain('401');
+  });
+
+  it('are refused two at a time', async () => {
+    const response = await ask({ ...system, ...bearer(await newKey()) });
+    expect(response.status).toBe(401);
+    expect(await response.text()).toContain('Send one credential');
+  });
+
+  it('are told of with 403 when they belong to another community', async () => {
+    const away = await newCommunity(database.resources);
+    const { accessToken } = await newSession('a');
+    for (const headers of [system, bearer(accessToken)]) {
+      const response = await ask({ ...headers, 'x-community': away.slug });
+      expect(response.status).toBe(403);
+      expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    }
+  });
+
+  it('are not even read in a megabyte of headers', async () => {
+    const socket = dial(Number(new URL(laurel.endpoint).port), '127.0.0.1');
+    socket.on('error', () => {});
+    const received = new Promise<string>((resolve) => {
+      let text = '';
+      socket.on('data', (chunk) => {
+        text += chunk;
+        if (text.endsWith('}')) resolve(text);
+      });
+    });
+    const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ';
+    socket.write(`${head}${'a'.repeat(1_048_576)}\r\n\r\n`);
+    const answer = await received;
+    socket.destroy();
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+    expect(answer).toContain('"All headers together have at most 16384 bytes."');
+  });
+});
+
+describe('an address with too many wrong credentials', () => {
+  /** Comes with so many that the address has to wait for most of a minute. */
+  async function guess(address: string): Promise<void> {
+    const wrong = from(address, { authorization: 'Basic YWRtaW4=' });
+    const answers = Array.from({ length: 2 * mostFailures }, () => ask(wrong));
+    for (const { status } of await Promise.all(answers)) expect(status).toBe(401);
+  }
+
+  it('is told when to come back with one that never worked here, others are not', async () => {
+    const secret = await newKey();
+    await guess('203.0.113.7');
+    const response = await ask(from('203.0.113.7', bearer(secret)));
+    expect(response.status).toBe(429);
+    const wait = Number(response.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(0);
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'THROTTLED', retryAfterSeconds: wait } }],
+    });
+    expect((await ask(from('203.0.113.8', bearer(secret)))).status).toBe(200);
+  });
+
+  it('goes on with one that worked before, with sessions, and with none', async () => {
+    const secret = await newKey();
+    expect((await ask(from('203.0.113.7', bearer(secret)))).status).toBe(200);
+    const { accessToken } = await newSession('a');
+    await guess('203.0.113.7');
+    for (const headers of [bearer(secret), bearer(accessToken), {}])
+      expect((await ask(from('203.0.113.7', headers))).status).toBe(200);
+  });
+
+  it('is as slow over WebSocket, where nothing in the payload says where one is', async () => {
+    await guess('203.0.113.7');
+    const secret = await newKey();
+    const connect = (params: Headers, headers: Headers) => {
+      const client = socketClient(laurel, params, {
+        webSocketImpl: class extends WebSocket {
+          constructor(url: string, protocols: string[]) {
+            super(url, protocols, { headers });
+          }
+        },
+      });
+      return client.iterate({ query: viewer }).next();
+    };
+    const forwarded = { 'x-forwarded-for': '203.0.113.7' };
+    const refused = connect({ ...bearer(secret), 'x-forwarded-for': '203.0.113.9' }, forwarded);
+    await expect(refused).rejects.toMatchObject({ reason: expect.stringContaining('Too many credentials') });
+    expect((await connect(bearer(secret), {})).value).toMatchObject({ data: { viewer: {} } });
+  });
+});
+
+describe('streams', () => {
+  const xp = 'subscription { xp { cursor } }';
+
+  /** Why a stream ended: the code of the error it ended with. */
+  async function ending(headers: Headers, end: () => Promise<unknown>): Promise<string | undefined> {
+    const events = await openEvents(laurel, xp, {}, headers);
+    let last = (await events.next()).value;
+    expect(last?.data.data.xp.cursor).toEqual(expect.any(String));
+    await end();
+    for await (const event of events) if (event.event === 'next') last = event;
+    return last?.data.errors?.[0].extensions.code;
+  }
+
+  const idOf = async (secret: string): Promise<string> =>
+    (await data(laurel, viewer, {}, bearer(secret))).viewer.apiKey.id;
+
+  it('end when their key is revoked, and so do requests', async () => {
+    const secret = await newKey();
+    const id = await idOf(secret);
+    const revoke = () => mutate('deleteApiKey', { id }, 'apiKey { id }');
+    expect(await ending(bearer(secret), revoke)).toBe('BAD_CREDENTIAL');
+    expect((await ask(bearer(secret))).status).toBe(401);
+  });
+
+  it('end when their key gets a new secret without an overlap', async () => {
+    const secret = await newKey();
+    const input = { id: await idOf(secret), overlapSeconds: 0, idempotencyKey: 'a' };
+    expect(await ending(bearer(secret), () => mutate('rotateApiKey', input, 'secret'))).toBe(
+      'BAD_CREDENTIAL',
+    );
+  });
+
+  it('end when their key allows something else', async () => {
+    const secret = await newKey();
+    const input = { id: await idOf(secret), scopes: ['stats:read', 'users:read'] };
+    expect(await ending(bearer(secret), () => mutate('updateApiKey', input, 'apiKey { id }'))).toBe(
+      'FORBIDDEN',
+    );
+  });
+
+  it('end when their session is ended, and when its person is kept out', async () => {
+    const [first, second] = [await newSession('a'), await newSession('b')];
+    const end = () => mutate('endSession', {}, 'session { id }', bearer(first.accessToken));
+    expect(await ending(bearer(first.accessToken), end)).toBe('BAD_CREDENTIAL');
+    const ban = () =>
+      database.sql`update identity.user set status = 'BANNED' where community_id = ${place.id}`;
+    expect(await ending(bearer(second.accessToken), async () => ban())).toBe('BAD_CREDENTIAL');
+  });
+
+  it('end when their time is over', async () => {
+    const expiresAt = new Date(Date.now() + 1_500);
+    const secret = await issueKey(database.sql, place.id, { kind: 'INTEGRATION', name: 'Short', expiresAt });
+    expect(await ending(bearer(secret), async () => {})).toBe('BAD_CREDENTIAL');
+  });
+});
+
+describe('the log and the audit', () => {
+  it('hold no secret, whatever was done with it', async () => {
+    const secrets: string[] = Object.values(system);
+    const key = { kind: 'PERSONAL', name: 'App', scopes: ['users:read'], userId: place.memberIds[0] };
+    const made = await mutate('createApiKey', { ...key, idempotencyKey: 'a' }, 'apiKey { id } secret');
+    const { id } = made.apiKey;
+    const rotated = await mutate('rotateApiKey', { id, idempotencyKey: 'b' }, 'secret');
+    await mutate('updateApiKey', { id, name: 'Other' }, 'apiKey { id }');
+    const begun = await newSession('c');
+    const refreshing = 'accessToken refreshToken';
+    const refreshed = await mutate('refreshSession', { refreshToken: begun.refreshToken }, refreshing, {});
+    secrets.push(made.secret, rotated.secret, begun.accessToken, begun.refreshToken);
+    secrets.push(refreshed.accessToken, refreshed.refreshToken);
+    for (const secret of secrets) {
+      await ask(bearer(secret));
+      await ask(bearer(`${secret}A`));
+      await ask({ ...bearer(secret), 'x-community': 'nowhere' });
+    }
+    // Faults while a secret is at hand: each is logged.
+    await database.sql`alter table identity.session rename to session_away`;
+    await database.sql`alter table identity.former_secret rename to former_secret_away`;
+    for (const secret of secrets) {
+      await ask(from('203.0.113.7', bearer(secret)));
+      const input = { refreshToken: secret };
+      const text =
+        'mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) { accessToken } }';
+      await post(laurel, { query: text, variables: { input } }, {});
+    }
+    await database.sql`alter table identity.session_away rename to session`;
+    await database.sql`alter table identity.former_secret_away rename to former_secret`;
+    await mutate('endSession', { id: begun.session.id }, 'session { id }');
+    await mutate('deleteApiKey', { id }, 'apiKey { id }');
+
+    const [{ text: audit } = { text: '' }] = await database.sql<{ text: string }[]>`
+      select string_agg(a::text, ' ') as text from identity.audit_entry a where community_id = ${place.id}`;
+    const [{ text: events } = { text: '' }] = await database.sql<{ text: string }[]>`
+      select string_agg(e::text, ' ') as text from log.event e`;
+    expect(logged).toContain('does not exist');
+    expect(audit).toContain('KEY_ROTATED');
+    // The last 30 letters of each are its own alone.
+    for (const secret of secrets)
+      for (const text of [logged, audit, events]) expect(text).not.toContain(secret.slice(-30));
+  });
+});
