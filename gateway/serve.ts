@@ -15,6 +15,7 @@ import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { jsonType, sendAnswer, sendJson, wantsPage } from './reply.ts';
 import { accepted, BadRequest, checked, type GraphqlParams, notJson, paramsOf, textOf } from './request.ts';
+import { serveSdl } from './sdl.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 import {
@@ -353,6 +354,11 @@ export function createServer(options: ServeOptions): Server {
       : sendAnswer(reply, type, answered);
   }
 
+  serveSdl(app, {
+    callerOf: ({ headers, raw }) =>
+      using((graph) => graph.access.callerOf(headers as CredentialHeaders, addressOf(raw, trustProxy))),
+    sendErrors,
+  });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const problem = closing ? 'shutting down' : await unready?.();
