@@ -15,6 +15,7 @@ import {
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { resolved, type Size, sizeOf } from './cost.ts';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
 import {
   isTokenLimit,
@@ -23,12 +24,11 @@ import {
   nestingError,
   rowLimitError,
   tokenLimitError,
-  unsaidPageSize,
 } from './limits.ts';
-import { rowCounter } from './rows.ts';
 import type { Supergraph } from './supergraph.ts';
 import { coercion } from './variables.ts';
 import { conditionVariables, type Resume, type Variant, variantOf } from './variant.ts';
+import type { Costs } from './weights.ts';
 import { WireNames } from './wire.ts';
 
 // Text -> Operation: parsed, within limits, valid against the schema its caller sees. Nothing else reaches the planner,
@@ -58,7 +58,7 @@ export class Operation {
   readonly resumable: Resumable | undefined;
   private readonly limits: Limits;
   private readonly coerced: ReturnType<typeof coercion>;
-  private readonly rows: (values: Values) => number;
+  private readonly size: Size;
   private readonly conditions: readonly string[];
   private readonly variants = new LRUCache<string, Variant>({ max: 32 });
 
@@ -67,7 +67,7 @@ export class Operation {
     text: string,
     document: DocumentNode,
     definition: OperationDefinitionNode,
-    { supergraph, limits }: { supergraph: Supergraph; limits: Limits },
+    { supergraph, limits, costs }: { supergraph: Supergraph; limits: Limits; costs: Costs },
   ) {
     this.view = view;
     this.limits = limits;
@@ -82,7 +82,7 @@ export class Operation {
     this.wireNames = new WireNames(document, supergraph);
     this.resumable = resumableOf(this, supergraph);
     this.coerced = coercion(view.schema, definition.variableDefinitions ?? []);
-    this.rows = rowCounter(view.schema, this.root, definition.selectionSet, this.fragments, unsaidPageSize);
+    this.size = sizeOf(view.schema, this.root, definition.selectionSet, this.fragments, costs);
   }
 
   /**
@@ -92,10 +92,21 @@ export class Operation {
   coerce(variables: Values | null | undefined): { values: Values } | Refused {
     const { coerced: values, errors } = this.coerced(variables ?? {});
     if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
-    const rows = this.rows(values);
+    const rows = resolved(this.size.rows, values);
     return rows > this.limits.rows
       ? refuse([rowLimitError(rows, this.limits)], 'LIMIT_EXCEEDED')
       : { values };
+  }
+
+  /**
+   * What it costs at most to run it with these variables, or for a subscription one event; known before anything runs.
+   * @returns undefined when the variables are wrong, or ask for more rows than is allowed.
+   */
+  cost(variables?: Values | null): number | undefined {
+    const { cost } = this.size;
+    if (typeof cost === 'number') return cost;
+    const coerced = this.coerce(variables);
+    return 'errors' in coerced ? undefined : cost(coerced.values);
   }
 
   /** The operation with its conditions decided by `values`. */
@@ -141,6 +152,7 @@ export interface Resumable {
 export interface OperationsOptions {
   supergraph: Supergraph;
   limits: Limits;
+  costs: Costs;
   cacheSize: number;
 }
 
