@@ -76,6 +76,21 @@ describe('subgraphs', () => {
     }
   });
 
+  it('say of every connection how many rows it brings', () => {
+    const fields = documents.flatMap(({ definitions }) =>
+      definitions.flatMap((definition) =>
+        definition.kind === Kind.OBJECT_TYPE_DEFINITION ? (definition.fields ?? []) : [],
+      ),
+    );
+    const connections = fields.filter(({ type }) => /Connection!?$/.test(print(type)));
+    expect(connections.length).toBeGreaterThan(10);
+    for (const { name, directives } of connections)
+      expect(
+        directives?.map(({ name }) => name.value),
+        name.value,
+      ).toContain('listSize');
+  });
+
   it('refer to each entity by the same key, and describe it alike', () => {
     const seen = new Map<string, string>();
     for (const { definitions } of documents) {
