@@ -3,6 +3,7 @@ import type { Context } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
 import { Refusal } from '../subgraphs/errors.ts';
 import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
+import type { Charge } from './charge.ts';
 import type { Subgraph, View } from './engine/index.ts';
 import { authenticatedScope } from './view.ts';
 
@@ -19,6 +20,8 @@ export interface Caller {
   seesPart: boolean;
   /** The client's headers that subgraphs get to see. */
   headers?: Record<string, string> | undefined;
+  /** What the operation took of the caller's budget; undefined without bounds. */
+  charge?: Charge | undefined;
   /** The place in a trace below which the work for it belongs; undefined when it belongs to none. */
   trace?: Context;
 }

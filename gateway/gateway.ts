@@ -4,6 +4,8 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { scalars } from '../subgraphs/scalars.ts';
 import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
 import type { Apollo } from './apollo.ts';
+import type { Spending } from './bucket.ts';
+import { type BudgetOptions, createBudgets, defaultBudgets, settleBudgets } from './budget.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
@@ -26,7 +28,7 @@ export interface GatewayOptions {
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
-    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts' | 'budgets'>>;
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Stands before the engine for its plugins; nothing does when undefined. */
@@ -72,7 +74,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     return graph;
   };
   let current = open(options.supergraph);
+  const budgets = createBudgets({
+    ...budgetSizes(options),
+    ...(options.auth === 'laurel' && {
+      settle: async (spendings: readonly Spending[]) =>
+        settleBudgets(current.engine, await gatewayCaller(current.engine, sign), spendings),
+    }),
+    onFault: (error) => log.warn({ err: error }, 'budgets could not be settled'),
+  });
   const server = createServer({
+    budgets,
     graph: () => current,
     persisted: createPersisted(documents),
     apollo,
@@ -102,6 +113,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async close() {
       await server.close();
+      await budgets.close();
       await apollo?.stop();
       await Promise.all([...graphs].map((graph) => graph.dispose()));
     },
@@ -147,13 +159,7 @@ async function subgraphProblem(
   engine: Engine<Caller>,
   sign: GatewayOptions['sign'],
 ): Promise<string | undefined> {
-  const token = sign === undefined ? '' : await sign(gatewayPrincipal);
-  const caller: Caller = {
-    principal: gatewayPrincipal,
-    token,
-    view: { key: '', schema: engine.schema },
-    seesPart: false,
-  };
+  const caller = await gatewayCaller(engine, sign);
   const signal = AbortSignal.timeout(2_000);
   const answers = [...engine.subgraphs.values()].map(async (subgraph) =>
     subgraph.execute({ kind: 'query', text: '{ __typename }', variables: undefined, caller, signal }),
@@ -162,6 +168,18 @@ async function subgraphProblem(
     () => undefined,
     () => 'No subgraph answers.',
   );
+}
+
+/** The gateway as a caller of subgraphs. */
+async function gatewayCaller({ schema }: Engine<Caller>, sign: GatewayOptions['sign']): Promise<Caller> {
+  const token = sign === undefined ? '' : await sign(gatewayPrincipal);
+  return { principal: gatewayPrincipal, token, view: { key: '', schema }, seesPart: false };
+}
+
+function budgetSizes({ auth, config }: GatewayOptions): Pick<BudgetOptions, 'known' | 'anonymous'> {
+  const { known, anonymous } = config.budgets ?? { known: defaultBudgets.known, anonymous: 'unset' };
+  if (anonymous !== 'unset') return { known, anonymous };
+  return { known, anonymous: auth === 'laurel' ? defaultBudgets.anonymous : undefined };
 }
 
 function distant(

@@ -4,7 +4,10 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
+import { addressOf } from './address.ts';
 import type { Apollo, Asked } from './apollo.ts';
+import type { Budgets } from './budget.ts';
+import { Throttled } from './charge.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
@@ -40,6 +43,8 @@ export interface ServeOptions {
   tracing: Tracing | undefined;
   /** Whether `GET /metrics` tells them to everybody. */
   showMetrics: boolean;
+  /** What callers may spend. */
+  budgets: Budgets;
   log: Logger;
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
@@ -63,7 +68,8 @@ const recheckMs = 2_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { persisted, apollo, metrics, tracing, showMetrics, log, origins, trustProxy, unready } = options;
+  const { persisted, apollo, metrics, tracing, showMetrics, budgets, log, origins, trustProxy, unready } =
+    options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -126,7 +132,7 @@ export function createServer(options: ServeOptions): Server {
       clearTimeout(deadline);
     }
     metrics?.operation(operation.kind, late ? 'timeout' : answer, performance.now() - started);
-    return late ? tooLate : answer;
+    return late ? tooLate : (caller.charge?.told(answer) ?? answer);
   };
 
   /** The results of any operation: one of a query or mutation, many of a subscription. */
@@ -148,7 +154,7 @@ export function createServer(options: ServeOptions): Server {
     if (operation.kind === 'subscription') {
       const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
-      return 'json' in items ? items : whileValid(items, access, credentials, own);
+      return 'json' in items ? items : whileValid(items, caller, access, credentials, own);
     }
     const answer = await executed(graph, operation, caller, params, own);
     return answer.hasData ? once(answer) : answer;
@@ -157,6 +163,7 @@ export function createServer(options: ServeOptions): Server {
   /** A stream ends, with the refusal, when its credential does. */
   async function* whileValid(
     items: AsyncIterable<LiveItem>,
+    { charge }: Caller,
     access: Access,
     credentials: CredentialHeaders,
     stream: AbortController,
@@ -172,7 +179,10 @@ export function createServer(options: ServeOptions): Server {
     }, recheckMs);
     clientStreams++;
     try {
-      yield* items;
+      for await (const item of items) {
+        charge?.again();
+        yield item;
+      }
       if (refusal !== undefined) throw refusal;
     } finally {
       clientStreams--;
@@ -184,7 +194,7 @@ export function createServer(options: ServeOptions): Server {
     isAllowedOrigin,
     errorsOf,
     authenticate: (credentials) => using((graph) => graph.access.callerOf(credentials)),
-    async run(payload, credentials, controller): Promise<Running | Refused> {
+    async run(payload, credentials, controller, request): Promise<Running | Refused> {
       if (closing) return { errors: [shuttingDown] };
       const graph = options.graph();
       const release = graph.use();
@@ -195,9 +205,11 @@ export function createServer(options: ServeOptions): Server {
       controller.signal.addEventListener('abort', release, { once: true });
       try {
         const params = checked({ ...payload });
-        const caller = await graph.access.callerOf(credentials);
-        const operation = operationOf(graph, caller, params);
+        const asker = await graph.access.callerOf(credentials);
+        const operation = operationOf(graph, asker, params);
         if ('json' in operation) return refused(operation);
+        const address = addressOf(request, trustProxy);
+        const caller = budgets.charged(asker, operation, params.variables, address);
         const items = await resultsOf(graph, operation, caller, params, credentials, controller);
         if ('json' in items) return refused(items);
         return { items, short: operation.kind !== 'subscription' };
@@ -213,7 +225,7 @@ export function createServer(options: ServeOptions): Server {
     app.register(cors, {
       origin: [...origins],
       methods: ['GET', 'POST'],
-      exposedHeaders: ['retry-after'],
+      exposedHeaders: ['retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
       maxAge: 600,
     });
   }
@@ -254,6 +266,7 @@ export function createServer(options: ServeOptions): Server {
     const errors = errorsOf(error);
     if (error instanceof BadRequest) reply.headers(error.headers);
     const code = error instanceof Refusal ? error.code : undefined;
+    if (error instanceof Throttled) reply.headers(error.headers);
     if (code === 'BAD_CREDENTIAL') reply.header('www-authenticate', 'Bearer');
     const status =
       error instanceof BadRequest
@@ -262,9 +275,12 @@ export function createServer(options: ServeOptions): Server {
           ? 401
           : code === 'FORBIDDEN'
             ? 403
-            : 500;
+            : code === 'THROTTLED'
+              ? 429
+              : 500;
     metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
-    return sendJson(reply, status, jsonType(request), { errors });
+    const told = error instanceof Throttled ? { errors, extensions: { cost: error.cost } } : { errors };
+    return sendJson(reply, status, jsonType(request), told);
   };
 
   app.route({
@@ -306,22 +322,30 @@ export function createServer(options: ServeOptions): Server {
       );
     }
     const params = paramsOf(request);
-    const caller = await graph.access.callerOf(request.headers as CredentialHeaders);
+    const asker = await graph.access.callerOf(request.headers as CredentialHeaders);
     const asEvents = (items: AsyncIterable<LiveItem>) =>
       writeEvents(reply, items, {
         ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
         faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
       });
-    const operation = operationOf(graph, caller, params);
-    const asked = (): Asked => ({ http: request, caller, params, schema: graph.engine.schema });
+    const operation = operationOf(graph, asker, params);
+    const asked = (caller: Caller): Asked => ({ http: request, caller, params, schema: graph.engine.schema });
     if ('json' in operation) {
       return type === 'text/event-stream'
         ? asEvents(once(operation))
-        : sendAnswer(reply, type, (await apollo?.refuse(asked(), operation)) ?? operation);
+        : sendAnswer(reply, type, (await apollo?.refuse(asked(asker), operation)) ?? operation);
     }
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
+    if (operation.kind === 'subscription' && type !== 'text/event-stream') {
+      throw new BadRequest(
+        406,
+        'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
+      );
+    }
+    const caller = budgets.charged(asker, operation, params.variables, addressOf(request.raw, trustProxy));
+    reply.headers(caller.charge?.headers ?? {});
     if (type === 'text/event-stream') {
       const controller = new AbortController();
       abortOnLeaving(reply.raw, controller);
@@ -340,16 +364,10 @@ export function createServer(options: ServeOptions): Server {
       );
       return asEvents('json' in items ? once(items) : items);
     }
-    if (operation.kind === 'subscription') {
-      throw new BadRequest(
-        406,
-        'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
-      );
-    }
     const leaving = new Leaving();
     abortOnLeaving(reply.raw, leaving);
     const answered = await executed(graph, operation, caller, params, leaving, (execute) =>
-      apollo ? apollo.answer(asked(), operation, execute) : execute(),
+      apollo ? apollo.answer(asked(caller), operation, execute) : execute(),
     );
     return answered === tooLate
       ? sendJson(reply, 504, type, { errors: tooLate.errors })

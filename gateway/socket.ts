@@ -15,6 +15,7 @@ export interface SocketOptions {
     payload: SubscribePayload,
     credentials: CredentialHeaders,
     controller: AbortController,
+    request: IncomingMessage,
   ): Promise<Running | Refused>;
   /** Throws for credentials that are not valid, with a message for the client. */
   authenticate(credentials: CredentialHeaders): Promise<unknown>;
@@ -219,7 +220,7 @@ class Connection {
       controller.abort();
     };
     try {
-      const running = await tracked(options.run(payload, credentials, controller));
+      const running = await tracked(options.run(payload, credentials, controller, this.request));
       if ('errors' in running) {
         finish({ id, type: MessageType.Error, payload: running.errors });
         return;

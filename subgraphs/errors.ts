@@ -30,6 +30,10 @@ export const errorCatalogue = {
     place: 'top',
   },
   BAD_CREDENTIAL: { meaning: 'The credential is malformed, unknown, revoked or expired.', place: 'top' },
+  THROTTLED: {
+    meaning: 'Too much was asked for, or tried; `retryAfterSeconds` says when to come back.',
+    place: 'top',
+  },
   COMMUNITY_REQUIRED: { meaning: 'The request names no community.', place: 'top' },
   NEEDS_USER: { meaning: 'The field is about the caller, and this caller is no person.', place: 'top' },
   INTERNAL: {

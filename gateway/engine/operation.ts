@@ -103,10 +103,8 @@ export class Operation {
    * @returns undefined when the variables are wrong, or ask for more rows than is allowed.
    */
   cost(variables?: Values | null): number | undefined {
-    const { cost } = this.size;
-    if (typeof cost === 'number') return cost;
     const coerced = this.coerce(variables);
-    return 'errors' in coerced ? undefined : cost(coerced.values);
+    return 'errors' in coerced ? undefined : resolved(this.size.cost, coerced.values);
   }
 
   /** The operation with its conditions decided by `values`. */
