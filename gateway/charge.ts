@@ -54,8 +54,10 @@ export class Charge {
   told(answer: Answer | ApolloAnswer): Answer {
     const { json } = answer;
     if ('extensions' in answer && answer.extensions !== undefined) {
+      // They are the last that is written.
+      const before = json.slice(0, -JSON.stringify(answer.extensions).length - 1);
       const extensions = { ...answer.extensions, cost: this.extension };
-      return { ...answer, json: JSON.stringify({ ...JSON.parse(json), extensions }) };
+      return { ...answer, json: `${before}${JSON.stringify(extensions)}}` };
     }
     return {
       ...answer,

@@ -1,10 +1,12 @@
+import type { ApolloServerPlugin } from '@apollo/server';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Caller } from '../../gateway/access.ts';
 import { addressOf, networkOf } from '../../gateway/address.ts';
+import { type ApolloContext, createApollo } from '../../gateway/apollo.ts';
 import { type BudgetOptions, type Budgets, createBudgets } from '../../gateway/budget.ts';
 import { explainCost, rateLimitOf } from '../../gateway/charge.ts';
-import type { Gateway } from '../../gateway/gateway.ts';
+import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts';
 import { oneProcessGateway } from '../../gateway/index.ts';
 import { trackEvents } from '../../subgraphs/gamification/event.ts';
 import { issueKey } from '../../subgraphs/identity/api-key.ts';
@@ -395,8 +397,11 @@ describe('over its budget', () => {
 
 describe('without keys', () => {
   const shop = { shop: { sdl: 'type Query { a: A } type A { b: Int }' } };
-  const sent = async (config: object) => {
-    const gateway = await gatewayOver(shop, { config: { origins: [], trustProxy: false, ...config } });
+  const sent = async (config: object, more: Partial<GatewayOptions> = {}) => {
+    const gateway = await gatewayOver(shop, {
+      config: { origins: [], trustProxy: false, ...config },
+      ...more,
+    });
     try {
       const response = await post(gateway as never, { query: '{ a { b } }' }, {});
       return {
@@ -410,6 +415,34 @@ describe('without keys', () => {
 
   it('nothing is counted, nor told', async () => {
     expect(await sent({})).toEqual({ remaining: null, data: { a: null } });
+  });
+
+  it.each([
+    ['its data', async () => {}],
+    [
+      'data of its own',
+      async ({ response }: { response: { body: object } }) => {
+        Object.assign((response.body as { singleResult: object }).singleResult, { data: { a: null } });
+      },
+    ],
+  ])('the cost stands beside what a plugin of Apollo adds to %s', async (_, change) => {
+    const plugin: ApolloServerPlugin<ApolloContext> = {
+      async requestDidStart() {
+        return {
+          async willSendResponse(context) {
+            await change(context as never);
+            const { body } = context.response;
+            if (body.kind === 'single') body.singleResult.extensions = { of: 'a plugin' };
+          },
+        };
+      },
+    };
+    const anonymous = { points: 20, restored: 1 };
+    const apollo = await createApollo([plugin], pino({ level: 'silent' }));
+    expect(await sent({ budgets: { known: undefined, anonymous } }, { apollo })).toMatchObject({
+      data: { a: null },
+      extensions: { of: 'a plugin', cost: { requestedQueryCost: 1 } },
+    });
   });
 
   it('addresses are counted if that is wanted', async () => {
