@@ -5,12 +5,10 @@ import { isIP, isIPv6 } from 'node:net';
 
 /** Where a request comes from: what the first proxy says if proxies are believed, else who connected. */
 export function addressOf({ headers, socket }: IncomingMessage, trustProxy: boolean): string {
-  const forwarded = trustProxy ? headers['x-forwarded-for'] : undefined;
-  const first =
-    String(forwarded ?? '')
-      .split(',', 1)[0]
-      ?.trim() ?? '';
-  return isIP(first) === 0 ? (socket.remoteAddress ?? '') : first;
+  const connected = socket.remoteAddress ?? '';
+  if (!trustProxy) return connected;
+  const [first = ''] = String(headers['x-forwarded-for'] ?? '').split(',', 1);
+  return isIP(first.trim()) === 0 ? connected : first.trim();
 }
 
 /** The address; of an IPv6 one the first 64 bits, since whoever has one address of such a network has all. */
