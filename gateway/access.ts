@@ -3,6 +3,7 @@ import type { Context } from '@opentelemetry/api';
 import { Refusal } from '../subgraphs/errors.ts';
 import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
 import { createAttempts } from './attempts.ts';
+import type { Charge } from './charge.ts';
 import type { Subgraph, View } from './engine/index.ts';
 import { askIdentity } from './identity.ts';
 import { type Credential, createPrincipals, credential } from './principals.ts';
@@ -21,6 +22,8 @@ export interface Caller {
   seesPart: boolean;
   /** The client's headers that subgraphs get to see. */
   headers?: Record<string, string> | undefined;
+  /** What the operation took of the caller's budget; undefined without bounds. */
+  charge?: Charge | undefined;
   /** The place in a trace below which the work for it belongs; undefined when it belongs to none. */
   trace?: Context;
 }

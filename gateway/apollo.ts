@@ -34,6 +34,8 @@ export interface Asked {
 export interface ApolloAnswer extends Answer {
   /** The status, if a plugin set one, and the headers that they set. */
   readonly head: HTTPGraphQLHead;
+  /** What plugins put beside the data, which stands in the text too. */
+  readonly extensions?: Record<string, unknown> | undefined;
 }
 
 export interface Apollo {
@@ -242,11 +244,12 @@ function written({ answer, untouched }: Run, result: Result, head: HTTPGraphQLHe
       hasData: true,
       errors,
       head,
+      extensions,
     };
   }
   const { data } = result;
   const said = { ...(errors.length > 0 && { errors }), data, extensions };
-  return { json: JSON.stringify(said), hasData: data !== undefined, errors, head };
+  return { json: JSON.stringify(said), hasData: data !== undefined, errors, head, extensions };
 }
 
 function graphqlError({ message, path, extensions = {} }: FormattedError): GraphQLError {

@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http';
-import { isIPv4, isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
+import { networkOf } from './address.ts';
 
 // Guessing is slow: of the credentials that an address comes with, 60 may be wrong at once, and one more each second.
 // Then those that never worked here aren't looked at, for a minute at most. One that did goes on working, also from that
@@ -34,25 +33,4 @@ export function createAttempts(clock: () => number = () => performance.now()): A
       return Math.max(0, Math.ceil(owed / oneEveryMs) - mostFailures + 1);
     },
   };
-}
-
-/** Where a request comes from: what the first proxy says, if proxies are believed, else who connected. */
-export function addressOf({ headers, socket }: IncomingMessage, trustProxy: boolean): string {
-  const [forwarded] = trustProxy ? String(headers['x-forwarded-for'] ?? '').split(',') : [];
-  const named = forwarded?.trim() ?? '';
-  return isIPv4(named) || isIPv6(named) ? named : (socket.remoteAddress ?? '');
-}
-
-/** An address, or of IPv6 its first 64 bits: whoever has one of those has all. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
-  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? [];
-  const groups = (text: string) => (text === '' ? [] : text.split(':'));
-  const [before, after] = [groups(head), groups(tail ?? '')];
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  return [...before, ...Array<string>(Math.max(zeros, 0)).fill('0'), ...after]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { BudgetSize } from './bucket.ts';
 
 // Every variable Laurel reads from its environment, with its default and unit. Nothing else reads the environment.
 
@@ -38,6 +39,9 @@ const listed = (text: string): string[] =>
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+
+const budgetForm = /^(off|[1-9]\d{0,8}\/[1-9]\d{0,8})$/;
+const budgetRule = 'is points at once / points a second, `40000/2000`, or off';
 
 const variables = z.object({
   PORT: port.default(4_000).describe('The port of the gateway; 0 takes a free one.'),
@@ -122,6 +126,20 @@ const variables = z.object({
     .transform(listed)
     .refine((labels) => labels.every((label) => /^[a-z][\w\-:./]*$/i.test(label)), 'is a list of labels')
     .describe('Labels of `@override(label:)` that are on, separated by commas; `percent(x)` needs none.'),
+  LAUREL_BUDGET: z
+    .string()
+    .regex(budgetForm, budgetRule)
+    .default('40000/2000')
+    .describe(
+      'What a person or an integration key may spend: points at once / points a second, or `off`. A system key: ten times that.',
+    ),
+  LAUREL_BUDGET_ANONYMOUS: z
+    .string()
+    .regex(budgetForm, budgetRule)
+    .optional()
+    .describe(
+      'The same for each address that sends no credential; 2000/100 when unset, with `--auth none` `off`.',
+    ),
   LAUREL_TRACE_DOCUMENTS: z
     .enum(['true', 'false'], 'is true or false')
     .default('false')
@@ -152,9 +170,21 @@ function wantsTraces(data: z.infer<typeof variables>): boolean {
   return target !== undefined && !off;
 }
 
+function budgetIn(text: string): BudgetSize | undefined {
+  const [points, restored] = text.split('/').map(Number);
+  return points === undefined || restored === undefined ? undefined : { points, restored };
+}
+
 /** Scheme, host and port, as a browser sends it. */
 function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text;
+}
+
+export interface BudgetConfig {
+  /** Undefined: without bounds. */
+  known: BudgetSize | undefined;
+  /** `unset`: as it suits how callers are known. */
+  anonymous: BudgetSize | undefined | 'unset';
 }
 
 export interface Config {
@@ -176,6 +206,8 @@ export interface Config {
   metricsPort: number | undefined;
   /** How spans are sent, and whether with the texts of operations; undefined when none are made. */
   traces: { protocol: 'http/protobuf' | 'http/json'; documents: boolean } | undefined;
+  /** What callers with and without a credential may spend. */
+  budgets: BudgetConfig;
   /** In lower case. */
   forwardHeaders: readonly string[];
   /** By subgraph, in milliseconds. */
@@ -241,6 +273,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       traces: wantsTraces(data)
         ? { protocol: data.OTEL_EXPORTER_OTLP_PROTOCOL, documents: data.LAUREL_TRACE_DOCUMENTS === 'true' }
         : undefined,
+      budgets: {
+        known: budgetIn(data.LAUREL_BUDGET),
+        anonymous:
+          data.LAUREL_BUDGET_ANONYMOUS === undefined ? 'unset' : budgetIn(data.LAUREL_BUDGET_ANONYMOUS),
+      },
       forwardHeaders: data.LAUREL_FORWARD_HEADERS,
       overrides: data.LAUREL_OVERRIDES,
       timeouts: data.LAUREL_TIMEOUTS,

@@ -4,6 +4,8 @@ import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/
 import { scalars } from '../subgraphs/scalars.ts';
 import { type Access, type Caller, laurelAccess, openAccess, seenBy } from './access.ts';
 import type { Apollo } from './apollo.ts';
+import type { Spending } from './bucket.ts';
+import { type BudgetOptions, createBudgets, defaultBudgets, settleBudgets } from './budget.ts';
 import type { Config } from './config.ts';
 import { createEngine, type Engine, type EngineOptions, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
@@ -30,7 +32,7 @@ export interface GatewayOptions {
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
-    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts' | 'overrides'>>;
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts' | 'overrides' | 'budgets'>>;
   /** A request's side of progressive overrides by `percent(x)`; by default at random. */
   percentage?: EngineOptions<Caller>['percentage'];
   /** The documents to trust, and whether to run nothing else. */
@@ -81,7 +83,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     return graph;
   };
   let current = open(options.supergraph);
+  const budgets = createBudgets({
+    ...budgetSizes(options),
+    ...(options.auth === 'laurel' && {
+      settle: async (spendings: readonly Spending[]) =>
+        settleBudgets(current.engine, await gatewayCaller(current.engine, sign), spendings),
+    }),
+    onFault: (error) => log.warn({ err: error }, 'budgets could not be settled'),
+  });
   const server = createServer({
+    budgets,
     graph: () => current,
     persisted: createPersisted(documents),
     apollo,
@@ -111,6 +122,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async close() {
       await server.close();
+      await budgets.close();
       await apollo?.stop();
       await Promise.all([...graphs].map((graph) => graph.dispose()));
     },
@@ -178,13 +190,7 @@ async function subgraphProblem(
   engine: Engine<Caller>,
   sign: GatewayOptions['sign'],
 ): Promise<string | undefined> {
-  const token = sign === undefined ? '' : await sign(gatewayPrincipal);
-  const caller: Caller = {
-    principal: gatewayPrincipal,
-    token,
-    view: { key: '', schema: engine.schema },
-    seesPart: false,
-  };
+  const caller = await gatewayCaller(engine, sign);
   const signal = AbortSignal.timeout(2_000);
   const others = [...engine.subgraphs].filter(([name]) => name !== own.name);
   const answers = others.map(async ([, subgraph]) =>
@@ -194,6 +200,18 @@ async function subgraphProblem(
     () => undefined,
     () => 'No subgraph answers.',
   );
+}
+
+/** The gateway as a caller of subgraphs. */
+async function gatewayCaller({ schema }: Engine<Caller>, sign: GatewayOptions['sign']): Promise<Caller> {
+  const token = sign === undefined ? '' : await sign(gatewayPrincipal);
+  return { principal: gatewayPrincipal, token, view: { key: '', schema }, seesPart: false };
+}
+
+function budgetSizes({ auth, config }: GatewayOptions): Pick<BudgetOptions, 'known' | 'anonymous'> {
+  const { known, anonymous } = config.budgets ?? { known: defaultBudgets.known, anonymous: 'unset' };
+  if (anonymous !== 'unset') return { known, anonymous };
+  return { known, anonymous: auth === 'laurel' ? defaultBudgets.anonymous : undefined };
 }
 
 function distant(

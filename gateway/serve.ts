@@ -4,8 +4,10 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
+import { addressOf } from './address.ts';
 import type { Apollo, Asked } from './apollo.ts';
-import { addressOf } from './attempts.ts';
+import type { Budgets } from './budget.ts';
+import { Throttled } from './charge.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
@@ -43,6 +45,8 @@ export interface ServeOptions {
   tracing: Tracing | undefined;
   /** Whether `GET /metrics` tells them to everybody. */
   showMetrics: boolean;
+  /** What callers may spend. */
+  budgets: Budgets;
   log: Logger;
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
@@ -66,7 +70,8 @@ const longestReadingMs = 30_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { persisted, apollo, metrics, tracing, showMetrics, log, origins, trustProxy, unready } = options;
+  const { persisted, apollo, metrics, tracing, showMetrics, budgets, log, origins, trustProxy, unready } =
+    options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -130,7 +135,7 @@ export function createServer(options: ServeOptions): Server {
       clearTimeout(deadline);
     }
     metrics?.operation(operation.kind, late ? 'timeout' : answer, performance.now() - started);
-    return late ? tooLate : answer;
+    return late ? tooLate : (caller.charge?.told(answer) ?? answer);
   };
 
   /** The results of any operation: one of a query or mutation, many of a subscription. */
@@ -173,7 +178,10 @@ export function createServer(options: ServeOptions): Server {
     });
     clientStreams++;
     try {
-      yield* items;
+      for await (const item of items) {
+        caller.charge?.again();
+        yield item;
+      }
       if (refusal !== undefined) throw refusal;
     } finally {
       clientStreams--;
@@ -197,9 +205,11 @@ export function createServer(options: ServeOptions): Server {
       controller.signal.addEventListener('abort', release, { once: true });
       try {
         const params = checked({ ...payload });
-        const caller = await graph.access.callerOf(credentials, addressOf(request, trustProxy));
-        const operation = operationOf(graph, caller, params);
+        const address = addressOf(request, trustProxy);
+        const asker = await graph.access.callerOf(credentials, address);
+        const operation = operationOf(graph, asker, params);
         if ('json' in operation) return refused(operation);
+        const caller = budgets.charged(asker, operation, params.variables, address);
         const items = await resultsOf(graph, operation, caller, params, credentials, controller);
         if ('json' in items) return refused(items);
         return { items, short: operation.kind !== 'subscription' };
@@ -215,7 +225,7 @@ export function createServer(options: ServeOptions): Server {
     app.register(cors, {
       origin: [...origins],
       methods: ['GET', 'POST'],
-      exposedHeaders: ['retry-after'],
+      exposedHeaders: ['retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
       maxAge: 600,
     });
   }
@@ -256,12 +266,14 @@ export function createServer(options: ServeOptions): Server {
     const errors = errorsOf(error);
     if (error instanceof BadRequest) reply.headers(error.headers);
     const code = error instanceof Refusal ? error.code : undefined;
+    if (error instanceof Throttled) reply.headers(error.headers);
     if (code === 'BAD_CREDENTIAL') reply.header('www-authenticate', 'Bearer');
-    if (code === 'THROTTLED')
+    if (code === 'THROTTLED' && !(error instanceof Throttled))
       reply.header('retry-after', String((error as Refusal).details.retryAfterSeconds));
     const status = error instanceof BadRequest ? error.status : ((code && statuses[code]) ?? 500);
     metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
-    return sendJson(reply, status, jsonType(request), { errors });
+    const told = error instanceof Throttled ? { errors, extensions: { cost: error.cost } } : { errors };
+    return sendJson(reply, status, jsonType(request), told);
   };
 
   app.route({
@@ -304,22 +316,30 @@ export function createServer(options: ServeOptions): Server {
     }
     const params = paramsOf(request);
     const address = addressOf(request.raw, trustProxy);
-    const caller = await graph.access.callerOf(request.headers as CredentialHeaders, address);
+    const asker = await graph.access.callerOf(request.headers as CredentialHeaders, address);
     const asEvents = (items: AsyncIterable<LiveItem>) =>
       writeEvents(reply, items, {
         ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
         faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
       });
-    const operation = operationOf(graph, caller, params);
-    const asked = (): Asked => ({ http: request, caller, params, schema: graph.engine.schema });
+    const operation = operationOf(graph, asker, params);
+    const asked = (caller: Caller): Asked => ({ http: request, caller, params, schema: graph.engine.schema });
     if ('json' in operation) {
       return type === 'text/event-stream'
         ? asEvents(once(operation))
-        : sendAnswer(reply, type, (await apollo?.refuse(asked(), operation)) ?? operation);
+        : sendAnswer(reply, type, (await apollo?.refuse(asked(asker), operation)) ?? operation);
     }
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
     }
+    if (operation.kind === 'subscription' && type !== 'text/event-stream') {
+      throw new BadRequest(
+        406,
+        'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
+      );
+    }
+    const caller = budgets.charged(asker, operation, params.variables, address);
+    reply.headers(caller.charge?.headers ?? {});
     if (type === 'text/event-stream') {
       const controller = new AbortController();
       abortOnLeaving(reply.raw, controller);
@@ -338,16 +358,10 @@ export function createServer(options: ServeOptions): Server {
       );
       return asEvents('json' in items ? once(items) : items);
     }
-    if (operation.kind === 'subscription') {
-      throw new BadRequest(
-        406,
-        'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
-      );
-    }
     const leaving = new Leaving();
     abortOnLeaving(reply.raw, leaving);
     const answered = await executed(graph, operation, caller, params, leaving, (execute) =>
-      apollo ? apollo.answer(asked(), operation, execute) : execute(),
+      apollo ? apollo.answer(asked(caller), operation, execute) : execute(),
     );
     return answered === tooLate
       ? sendJson(reply, 504, type, { errors: tooLate.errors })

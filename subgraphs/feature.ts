@@ -17,6 +17,7 @@ import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
 import type { Prune } from './log.ts';
 import type { LogReader } from './log-reader.ts';
+import { pageSize } from './page.ts';
 import type { Scope } from './scopes.ts';
 
 // A subgraph is a list of features. This file turns the features' classes into a federated schema; no feature repeats
@@ -54,8 +55,10 @@ const federation = 'https://specs.apollo.dev/federation/v2.9';
 const imported = [
   '@authenticated',
   '@composeDirective',
+  '@cost',
   '@inaccessible',
   '@key',
+  '@listSize',
   '@requiresScopes',
   '@shareable',
 ];
@@ -132,6 +135,24 @@ export function Scoped(scope: Scope): ClassDecorator & MethodDecorator & Propert
 /** `@authenticated`: any credential will do. */
 export function Authenticated(): MethodDecorator & PropertyDecorator {
   return Directive('@authenticated') as MethodDecorator & PropertyDecorator;
+}
+
+/** `@cost`: what one value of the field costs, where it is more than its type tells. */
+export function Cost(weight: number): MethodDecorator & PropertyDecorator {
+  return Directive(`@cost(weight: ${weight})`) as MethodDecorator & PropertyDecorator;
+}
+
+/** `@listSize` of a connection: `first` or `last` say how many rows it brings. */
+export function Paged(): MethodDecorator & PropertyDecorator {
+  const size = `assumedSize: ${pageSize.default}, slicingArguments: ["first", "last"]`;
+  return Directive(
+    `@listSize(${size}, sizedFields: ["edges", "nodes"], requireOneSlicingArgument: false)`,
+  ) as MethodDecorator & PropertyDecorator;
+}
+
+/** `@listSize` of a list without pages: how many items it usually has. */
+export function Usually(items: number): MethodDecorator & PropertyDecorator {
+  return Directive(`@listSize(assumedSize: ${items})`) as MethodDecorator & PropertyDecorator;
 }
 
 /** `@resumable`: for subscription fields that yield StreamItems. */

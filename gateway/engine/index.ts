@@ -12,6 +12,7 @@ import { checkScalars } from './scalar.ts';
 import { type Result, type Signal, type Subgraph, SubgraphFailure } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Resume, Variant } from './variant.ts';
+import { readCosts } from './weights.ts';
 
 // A federation engine: it knows a supergraph and how to reach its subgraphs, no server, no key and nothing of any domain.
 // An operation goes through five phases: prepare (parse, limits, validate), coerce, plan, execute, project.
@@ -118,12 +119,14 @@ interface Ready {
 
 export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Caller> {
   const { maskErrors = true, cacheSize = 1_000, percentage = () => Math.random() * 100 } = options;
+  const costs = readCosts(options.supergraph);
   const planner = new Planner(options.supergraph, { labels: options.overrideLabels, cacheSize });
   const supergraph = readSupergraph(planner);
   checkScalars(supergraph.schema, options.scalars ?? []);
   const operations = new Operations({
     supergraph,
     limits: { ...defaultLimits, ...options.limits },
+    costs,
     cacheSize,
   });
   const subgraphs = new Map(supergraph.graphs.map(({ name, url }) => [name, options.subgraph(name, url)]));

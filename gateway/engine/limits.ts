@@ -32,9 +32,6 @@ export interface Limits {
   rows: number;
 }
 
-/** Rows of a page whose size isn't said. */
-export const unsaidPageSize = 20;
-
 export const defaultLimits: Limits = {
   tokens: 5_000,
   depth: 20,

@@ -16,6 +16,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { noContextualField } from './contextual.ts';
+import { resolved, type Size, sizeOf } from './cost.ts';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
 import {
   isTokenLimit,
@@ -24,13 +25,12 @@ import {
   nestingError,
   rowLimitError,
   tokenLimitError,
-  unsaidPageSize,
   variableNestingError,
 } from './limits.ts';
-import { rowCounter } from './rows.ts';
 import type { Supergraph } from './supergraph.ts';
 import { coercion } from './variables.ts';
 import { conditionVariables, type Resume, type Variant, variantOf } from './variant.ts';
+import type { Costs } from './weights.ts';
 import { WireNames } from './wire.ts';
 
 // Text -> Operation: parsed, within limits, valid against the schema its caller sees. Nothing else reaches the planner,
@@ -61,7 +61,7 @@ export class Operation {
   readonly resumable: Resumable | undefined;
   private readonly limits: Limits;
   private readonly coerced: ReturnType<typeof coercion>;
-  private readonly rows: (values: Values) => number;
+  private readonly size: Size;
   private readonly conditions: readonly string[];
   private readonly variants = new LRUCache<string, Variant>({ max: 32 });
 
@@ -70,7 +70,7 @@ export class Operation {
     text: string,
     document: DocumentNode,
     definition: OperationDefinitionNode,
-    { supergraph, limits }: { supergraph: Supergraph; limits: Limits },
+    { supergraph, limits, costs }: { supergraph: Supergraph; limits: Limits; costs: Costs },
   ) {
     this.view = view;
     this.limits = limits;
@@ -86,7 +86,7 @@ export class Operation {
     this.subtypes = supergraph.subtypes;
     this.resumable = resumableOf(this, supergraph);
     this.coerced = coercion(view.schema, definition.variableDefinitions ?? []);
-    this.rows = rowCounter(view.schema, this.root, definition.selectionSet, this.fragments, unsaidPageSize);
+    this.size = sizeOf(view.schema, this.root, definition.selectionSet, this.fragments, costs);
   }
 
   /**
@@ -98,10 +98,19 @@ export class Operation {
     if (tooDeep) return refuse([tooDeep], 'LIMIT_EXCEEDED');
     const { coerced: values, errors } = this.coerced(variables ?? {});
     if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
-    const rows = this.rows(values);
+    const rows = resolved(this.size.rows, values);
     return rows > this.limits.rows
       ? refuse([rowLimitError(rows, this.limits)], 'LIMIT_EXCEEDED')
       : { values };
+  }
+
+  /**
+   * What it costs at most to run it with these variables, or for a subscription one event; known before anything runs.
+   * @returns undefined when the variables are wrong, or ask for more rows than is allowed.
+   */
+  cost(variables?: Values | null): number | undefined {
+    const coerced = this.coerce(variables);
+    return 'errors' in coerced ? undefined : resolved(this.size.cost, coerced.values);
   }
 
   /** The operation with its conditions decided by `values`. */
@@ -147,6 +156,7 @@ export interface Resumable {
 export interface OperationsOptions {
   supergraph: Supergraph;
   limits: Limits;
+  costs: Costs;
   cacheSize: number;
 }
 

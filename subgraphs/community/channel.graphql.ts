@@ -12,7 +12,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
@@ -97,6 +97,7 @@ class ChannelResolver {
     description: 'The channels of the community, oldest first. Scope: community:read.',
   })
   @Scoped('community:read')
+  @Paged()
   async channels(
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { sql, principal }: Context,

@@ -15,7 +15,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -168,6 +168,7 @@ class FieldHistoryResolver {
       'Changes of fields, newest first: of a field, of a member, or of both by `filter`. Scope: fields:read.',
   })
   @Scoped('fields:read')
+  @Paged()
   async fieldHistories(
     @Args(() => FieldHistoriesArgs) { filter, ...page }: FieldHistoriesArgs,
     @Ctx() { sql, principal }: Context,
@@ -192,6 +193,7 @@ class UserFieldHistoryResolver {
     description: "The changes of the member's fields, newest first. Scope: fields:read.",
   })
   @Scoped('fields:read')
+  @Paged()
   async fieldHistories(
     @Root() { id }: User,
     @Args(() => FieldHistoriesArgs) args: FieldHistoriesArgs,
@@ -204,6 +206,7 @@ class UserFieldHistoryResolver {
 @Resolver(() => CustomField)
 class FieldHistoriesResolver {
   @FieldResolver(() => FieldHistoryConnection, { description: 'The changes of the field, newest first.' })
+  @Paged()
   async histories(
     @Root() { id }: CustomField,
     @Args(() => FieldHistoriesArgs) args: FieldHistoriesArgs,

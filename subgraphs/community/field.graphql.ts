@@ -15,7 +15,7 @@ import {
 } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -158,6 +158,7 @@ class FieldResolvers {
     description: 'The custom fields of the community, oldest first. Scope: fields:read.',
   })
   @Scoped('fields:read')
+  @Paged()
   async fields(
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { sql, principal }: Context,
@@ -187,6 +188,7 @@ class FieldResolvers {
     description: "The member's values of custom fields, in the order of the fields. Scope: fields:read.",
   })
   @Scoped('fields:read')
+  @Paged()
   async valuesOfUser(
     @Root() { id }: User,
     @Args(() => FieldValuesArgs) args: FieldValuesArgs,

@@ -1,6 +1,6 @@
 import { Args, Ctx, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
 import { memberIndex, membersPage } from './member.ts';
@@ -20,6 +20,7 @@ class MemberResolver {
     description: 'The members of the community, in the order they joined. Scope: users:read.',
   })
   @Scoped('users:read')
+  @Paged()
   async users(
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { sql, principal }: Context,

@@ -15,7 +15,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page, PageArguments } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -136,6 +136,7 @@ class BadgeResolver {
     description: 'The badges of the community, oldest first. Scope: stats:read.',
   })
   @Scoped('stats:read')
+  @Paged()
   async badges(
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { sql, principal }: Context,
@@ -186,6 +187,7 @@ class UserBadgesResolver {
     description: 'The badges the person holds, newest first. Scope: stats:read.',
   })
   @Scoped('stats:read')
+  @Paged()
   async badges(
     @Root() { id }: User,
     @Args(() => PageArgs) page: PageArgs,

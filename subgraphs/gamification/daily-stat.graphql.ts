@@ -1,6 +1,6 @@
 import { Arg, Ctx, Field, FieldResolver, Int, ObjectType, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Scoped } from '../feature.ts';
+import { Cost, type Feature, Scoped } from '../feature.ts';
 import { perArguments } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, Day, TimeZone } from '../scalars.ts';
@@ -75,6 +75,7 @@ class DailyStatResolver {
       'XP and coins day by day: the last days up to today, or the days of a range. Scope: stats:read.',
   })
   @Scoped('stats:read')
+  @Cost(5)
   dailyStats(
     @Root() { id }: User,
     @Ctx() context: Context,

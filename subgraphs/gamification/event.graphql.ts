@@ -2,7 +2,7 @@ import { Arg, Ctx, Field, InputType, ObjectType, Resolver } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Write } from '../feature.ts';
+import { type Feature, Usually, Write } from '../feature.ts';
 import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Json } from '../scalars.ts';
@@ -68,6 +68,7 @@ class TrackEventPayload extends ReplayablePayload {
   @Field(() => [LedgerEntry], {
     description: 'What it earned; empty when a rule that counts once had counted.',
   })
+  @Usually(2)
   ledger: object[] = [];
 
   @Field(() => Boolean, { description: 'The person reached a new level by it.' })

@@ -13,7 +13,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -162,6 +162,7 @@ class LedgerResolver {
     description: "The person's ledger, newest first by when it happened. Scope: stats:read.",
   })
   @Scoped('stats:read')
+  @Paged()
   async ledger(
     @Root() { id }: User,
     @Args(() => LedgerArgs) args: LedgerArgs,

@@ -16,7 +16,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
@@ -330,6 +330,7 @@ class ApiKeyResolver {
       'All keys of the community, oldest first, for the system key and administrators. Scope: keys:read.',
   })
   @Scoped('keys:read')
+  @Paged()
   async apiKeys(
     @Args(() => ApiKeysArgs) { filter, ...page }: ApiKeysArgs,
     @Ctx() { sql, principal }: Context,

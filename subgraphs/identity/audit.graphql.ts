@@ -14,7 +14,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Scoped } from '../feature.ts';
+import { type Feature, Paged, Scoped } from '../feature.ts';
 import { DateTime, Json } from '../scalars.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
 import { ApiKey, apiKeyById } from './api-key.graphql.ts';
@@ -132,6 +132,7 @@ class AuditResolver {
       'What was done with keys and sessions, newest first; of people, for administrators. Scope: audit:read.',
   })
   @Scoped('audit:read')
+  @Paged()
   async auditEntries(
     @Args(() => AuditArgs) { filter, ...page }: AuditArgs,
     @Ctx() { sql, principal }: Context,

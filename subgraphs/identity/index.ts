@@ -2,11 +2,12 @@ import { type Subgraph, subgraph } from '../feature.ts';
 import { apiKey } from './api-key.graphql.ts';
 import { audit } from './audit.graphql.ts';
 import { authentication } from './authentication.graphql.ts';
+import { budget } from './budget.graphql.ts';
 import { session } from './session.graphql.ts';
 import { user } from './user.graphql.ts';
 import { viewer } from './viewer.graphql.ts';
 
-/** Who people are, who is calling, and what with. */
+/** Who people are, who is calling, what with, and what callers have spent. */
 export const identity: Subgraph = subgraph('identity', [
   user,
   viewer,
@@ -14,4 +15,5 @@ export const identity: Subgraph = subgraph('identity', [
   session,
   audit,
   authentication,
+  budget,
 ]);

@@ -13,7 +13,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { Authenticated, type Feature, Write } from '../feature.ts';
+import { Authenticated, type Feature, Paged, Write } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
 import {
@@ -211,6 +211,7 @@ class ViewerSessionsResolver {
       "The person's sessions that go on, oldest first, for a session; null for any other credential.",
   })
   @Authenticated()
+  @Paged()
   async sessions(
     @Root() _viewer: Viewer,
     @Args(() => PageArgs) page: PageArgs,

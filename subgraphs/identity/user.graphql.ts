@@ -11,7 +11,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Scoped, Usually } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, TimeZone, Url } from '../scalars.ts';
@@ -124,6 +124,7 @@ class UserResolver {
     description: 'What other systems call the person. Scope: users:read.',
   })
   @Scoped('users:read')
+  @Usually(3)
   externalIds(@Root() { id }: User, @Ctx() context: Context): Promise<ExternalIdRow[]> {
     return externalIds(context).load(id);
   }

@@ -1,7 +1,7 @@
 import { Args, Ctx, Field, FieldResolver, ID, ObjectType, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
 import { ApiKey, ApiKeyConnection, apiKeyById } from './api-key.graphql.ts';
@@ -53,6 +53,7 @@ class ViewerResolver {
       "The person's own keys that aren't revoked, oldest first; null for no person. Scope: keys:read.",
   })
   @Scoped('keys:read')
+  @Paged()
   async apiKeys(
     @Root() _viewer: Viewer,
     @Args(() => PageArgs) page: PageArgs,

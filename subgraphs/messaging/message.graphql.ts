@@ -14,7 +14,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
 import { collected, perArguments, perRequest } from '../loader.ts';
 import type { Page, PageArguments } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -223,6 +223,7 @@ class MessageResolver {
   }
 
   @FieldResolver(() => MessageConnection, { nullable: true, description: 'The answers to it, oldest first.' })
+  @Paged()
   replies(
     @Root() { id }: Message,
     @Args(() => PageArgs) page: PageArgs,
@@ -239,6 +240,7 @@ class ChannelMessagesResolver {
     description: 'What was said in the channel, newest first. Scope: messages:read.',
   })
   @Scoped('messages:read')
+  @Paged()
   messages(
     @Root() { id }: Channel,
     @Args(() => PageArgs) page: PageArgs,
@@ -255,6 +257,7 @@ class UserMessagesResolver {
     description: 'What the person said, newest first. Scope: messages:read.',
   })
   @Scoped('messages:read')
+  @Paged()
   messages(
     @Root() { id }: User,
     @Args(() => PageArgs) page: PageArgs,

@@ -2,7 +2,7 @@ import { Arg, Ctx, Field, FieldResolver, ID, InputType, Int, ObjectType, Resolve
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Scoped, Write } from '../feature.ts';
+import { type Feature, Scoped, Usually, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { Payload } from '../shared.graphql.ts';
@@ -83,6 +83,7 @@ class ReactionResolver {
     nullable: true,
     description: 'The reactions, the most frequent first.',
   })
+  @Usually(5)
   reactions(@Root() { id }: Message, @Ctx() context: Context): Promise<Count[]> {
     return reactionsOf(context).load(id);
   }

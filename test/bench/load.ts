@@ -7,6 +7,8 @@ export interface Job {
   bodies: readonly string[];
   connections: number;
   ms: number;
+  /** Besides those of every request. */
+  headers?: Record<string, string>;
 }
 
 export interface Load {
@@ -26,7 +28,7 @@ process.on('message', (job: Job) => {
 process.on('disconnect', () => process.exit(0));
 process.send?.({ ready: '' });
 
-async function run({ url, bodies, connections, ms }: Job): Promise<Load> {
+async function run({ url, bodies, connections, ms, headers }: Job): Promise<Load> {
   const { origin, pathname } = new URL(url);
   const key = `${connections} ${origin}`;
   const pool = pools.get(key) ?? new Pool(origin, { connections, keepAliveTimeout: 60_000 });
@@ -39,7 +41,7 @@ async function run({ url, bodies, connections, ms }: Job): Promise<Load> {
       const { statusCode, body } = await pool.request({
         path: pathname,
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
         body: bodies[turn % bodies.length]!,
       });
       const bytes = await body.arrayBuffer();

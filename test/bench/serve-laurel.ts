@@ -1,21 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
+import type { Caller } from '../../gateway/access.ts';
 import { createApollo } from '../../gateway/apollo.ts';
-import { inProcess } from '../../gateway/engine/index.ts';
+import { inProcess, type Subgraph } from '../../gateway/engine/index.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { resolveEntities } from '../../subgraphs/entities.ts';
+import type { Principal } from '../../subgraphs/principal.ts';
 import { subgraphSchema } from '../kit/federation.ts';
 import { subgraphs } from './graph.ts';
 
 // Laurel as it is served: `laurel gateway --auth none`; with the subgraphs behind their URLs, or in this process; on the
-// plain front, or on Apollo Server's.
+// plain front, or on Apollo Server's; open to everybody, or with keys, and with a budget for each.
 
-const [supergraphFile = '', form, front] = process.argv.slice(2);
+const [supergraphFile = '', form, front, auth = 'open'] = process.argv.slice(2);
 const log = pino({ level: 'warn' });
+const budget = auth === 'budgets' ? { points: 1e9, restored: 1e9 } : undefined;
 const gateway = createGateway({
   supergraph: await readFile(supergraphFile, 'utf8'),
-  auth: 'none',
-  config: { origins: [], trustProxy: false },
+  auth: auth === 'open' ? 'none' : 'laurel',
+  config: { origins: [], trustProxy: false, budgets: { known: budget, anonymous: budget } },
   log,
   ...(front === 'apollo' && { apollo: await createApollo([], log) }),
   ...(form === 'in-process' && {
@@ -26,9 +29,24 @@ const gateway = createGateway({
         find ? [[type, find]] : [],
       );
       resolveEntities(schema, Object.fromEntries(references));
-      return inProcess({ name, schema, contextOf: () => ({}) });
+      const subgraph = inProcess<Caller>({ name, schema, contextOf: () => ({}) });
+      return name === 'identity' && auth !== 'open' ? authenticating(subgraph) : subgraph;
     },
   }),
 });
+/** What Laurel's own identity answers to the gateway: whose a key is, and what was spent. */
+function authenticating(subgraph: Subgraph<Caller>): Subgraph<Caller> {
+  const scopes = ['users:read', 'stats:read', 'messages:read'];
+  const principal: Principal = { kind: 'integration', communityId: 'com_a', keyId: 'key_a', scopes };
+  return {
+    ...subgraph,
+    execute(call) {
+      if (call.text.includes('_authenticate')) return { data: { _authenticate: principal } };
+      if (call.text.includes('_settleBudgets')) return { data: { _settleBudgets: [0] } };
+      return subgraph.execute(call);
+    },
+  };
+}
+
 const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
 process.send?.({ ready: `http://127.0.0.1:${port}/graphql` });

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { addressOf, createAttempts, mostFailures, networkOf } from '../../gateway/attempts.ts';
+import { addressOf, networkOf } from '../../gateway/address.ts';
+import { createAttempts, mostFailures } from '../../gateway/attempts.ts';
 
 function attemptsAt() {
   const time = { now: 1_000_000 };

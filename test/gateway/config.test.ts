@@ -20,6 +20,7 @@ describe('configuration', () => {
         metrics: false,
         metricsPort: undefined,
         traces: undefined,
+        budgets: { known: { points: 40_000, restored: 2_000 }, anonymous: 'unset' },
         forwardHeaders: [],
         timeouts: {},
         overrides: [],
@@ -116,6 +117,18 @@ describe('configuration', () => {
       });
   });
 
+  it('reads budgets', () => {
+    expect(readConfig({ LAUREL_BUDGET: 'off', LAUREL_BUDGET_ANONYMOUS: '50/5' })).toMatchObject({
+      config: { budgets: { known: undefined, anonymous: { points: 50, restored: 5 } } },
+    });
+    for (const value of ['0/5', '50', '50/0', '-1/5', '5/1.5', 'on'])
+      expect(readConfig({ LAUREL_BUDGET: value })).toEqual({
+        problems: [
+          `LAUREL_BUDGET is points at once / points a second, \`40000/2000\`, or off, got "${value}".`,
+        ],
+      });
+  });
+
   it('describes each variable with its default', () => {
     expect(describedVariables().map(({ name, default: value }) => [name, value])).toEqual([
       ['PORT', '4000'],
@@ -134,6 +147,8 @@ describe('configuration', () => {
       ['LAUREL_FORWARD_HEADERS', ''],
       ['LAUREL_TIMEOUTS', ''],
       ['LAUREL_OVERRIDES', ''],
+      ['LAUREL_BUDGET', '40000/2000'],
+      ['LAUREL_BUDGET_ANONYMOUS', ''],
       ['LAUREL_TRACE_DOCUMENTS', 'false'],
       ['OTEL_EXPORTER_OTLP_ENDPOINT', ''],
       ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ''],

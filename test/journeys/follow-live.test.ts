@@ -156,7 +156,7 @@ inBothForms('following live', (laurel) => {
   it('answers a query over WebSocket too', async () => {
     const client = socketClient(laurel(), keyOf(laurel(), 'personalKey'));
     const { value } = await client.iterate({ query: '{ viewer { user { email } } }' }).next();
-    expect(value).toEqual({ data: { viewer: { user: { email: 'admin@returning.ai' } } } });
+    expect(value).toMatchObject({ data: { viewer: { user: { email: 'admin@returning.ai' } } } });
     await client.dispose();
   });
 });

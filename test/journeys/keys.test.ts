@@ -11,7 +11,8 @@ inBothForms('keys', (laurel) => {
     connection_init: async (text: string, credentials: Headers) => {
       const client = socketClient(laurel(), credentials);
       try {
-        return (await client.iterate({ query: text }).next()).value;
+        const { extensions: _, ...result } = (await client.iterate({ query: text }).next()).value;
+        return result;
       } finally {
         await client.dispose();
       }

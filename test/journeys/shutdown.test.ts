@@ -99,7 +99,7 @@ describe('SIGTERM', () => {
     const response = await request;
     expect(response.status).toBe(200);
     expect(response.headers.get('connection')).toBe('close');
-    expect(await response.json()).toEqual({
+    expect(await response.json()).toMatchObject({
       data: { sendMessage: { message: { id: expect.stringMatching(/^msg_/) } } },
     });
     await sql.end({ timeout: 5 });

@@ -25,7 +25,7 @@ export function keyOf({ demo }: Handle, kind: 'systemKey' | 'integrationKey' | '
   return kind === 'systemKey' ? { 'x-api-key': demo.systemKey } : { authorization: `Bearer ${demo[kind]}` };
 }
 
-/** Sends an operation by POST; with the system key unless headers say otherwise. */
+/** Sends an operation by POST; with the system key unless headers say otherwise. What it cost is left out. */
 export async function query(
   laurel: Handle,
   text: string,
@@ -33,7 +33,8 @@ export async function query(
   headers: Headers = keyOf(laurel, 'systemKey'),
 ): Promise<Result> {
   const response = await post(laurel, { query: text, variables }, headers);
-  return (await response.json()) as Result;
+  const { extensions: _, ...result } = (await response.json()) as Result & { extensions?: object };
+  return result;
 }
 
 /** The data of an operation that has to succeed. @throws with the errors of one that didn't */

@@ -51,7 +51,7 @@ export interface Response {
 const link = `
   extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [
     "@key", "@shareable", "@requires", "@provides", "@external", "@interfaceObject", "@inaccessible", "@override",
-    "@tag", "@composeDirective", "@context", "@fromContext"
+    "@tag", "@composeDirective", "@context", "@fromContext", "@cost", "@listSize"
   ])
 `;
 

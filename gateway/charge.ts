@@ -1,0 +1,113 @@
+import { Refusal } from '../subgraphs/errors.ts';
+import type { Caller } from './access.ts';
+import type { ApolloAnswer } from './apollo.ts';
+import type { Bucket } from './bucket.ts';
+import type { Answer, Engine, Values } from './engine/index.ts';
+
+// What callers are told of their budgets. One request is told the same everywhere: in `extensions.cost`, in headers and by
+// the field `rateLimit`.
+
+/** What an operation took of its caller's budget, and what was left then. */
+export class Charge {
+  readonly cost: number;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly restorePerSecond: number;
+  /** When the budget is whole again, if nothing more is spent. */
+  readonly resetAt: Date;
+  /** Takes the same once more, for an event of a stream. @throws Throttled */
+  readonly again: () => void;
+
+  /** @param now  by the bucket's clock. */
+  constructor(cost: number, bucket: Bucket, now: number, again: () => void) {
+    this.cost = cost;
+    this.limit = bucket.size.points;
+    this.remaining = Math.floor(bucket.left(now));
+    this.restorePerSecond = bucket.size.restored;
+    this.resetAt = new Date(Date.now() + 1_000 * bucket.secondsUntil(this.limit, now));
+    this.again = again;
+  }
+
+  /** Names: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06 */
+  get headers(): Record<string, string> {
+    const resetSeconds = Math.ceil((this.resetAt.getTime() - Date.now()) / 1_000);
+    return {
+      'ratelimit-limit': String(this.limit),
+      'ratelimit-remaining': String(this.remaining),
+      'ratelimit-reset': String(Math.max(0, resetSeconds)),
+    };
+  }
+
+  /** `extensions.cost`, in Shopify's words. */
+  get extension(): object {
+    return {
+      requestedQueryCost: this.cost,
+      throttleStatus: {
+        maximumAvailable: this.limit,
+        currentlyAvailable: this.remaining,
+        restoreRate: this.restorePerSecond,
+      },
+    };
+  }
+
+  /** The answer with `extensions.cost`, put behind what is written already. */
+  told(answer: Answer | ApolloAnswer): Answer {
+    const { json } = answer;
+    if ('extensions' in answer && answer.extensions !== undefined) {
+      // They are the last that is written.
+      const before = json.slice(0, -JSON.stringify(answer.extensions).length - 1);
+      const extensions = { ...answer.extensions, cost: this.extension };
+      return { ...answer, json: `${before}${JSON.stringify(extensions)}}` };
+    }
+    return {
+      ...answer,
+      json: `${json.slice(0, -1)},"extensions":{"cost":${JSON.stringify(this.extension)}}}`,
+    };
+  }
+}
+
+/** There is no room in the budget now for an operation, or for an event of a stream. */
+export class Throttled extends Refusal {
+  readonly headers: Record<string, string>;
+  readonly cost: object;
+
+  /** @param charge  what would have been taken. */
+  constructor(charge: Charge, seconds: number) {
+    const retryAfterSeconds = Math.max(1, Math.ceil(seconds));
+    super(
+      'THROTTLED',
+      `The budget has no room for ${charge.cost} points now: come back in ${retryAfterSeconds} s, to a stream with its last cursor.`,
+      { retryAfterSeconds },
+    );
+    this.headers = { ...charge.headers, 'retry-after': String(retryAfterSeconds) };
+    this.cost = charge.extension;
+  }
+}
+
+/** What the field `rateLimit` tells. */
+export type RateLimit = Pick<Charge, 'cost' | 'limit' | 'remaining' | 'restorePerSecond' | 'resetAt'>;
+
+/** What a request took of its caller's budget, and what is left; null for callers without bounds. */
+export function rateLimitOf({ charge }: Caller): RateLimit | null {
+  if (charge === undefined) return null;
+  const { cost, limit, remaining, restorePerSecond, resetAt } = charge;
+  return { cost, limit, remaining, restorePerSecond, resetAt };
+}
+
+/**
+ * What an operation would cost its caller, in points; nothing is executed.
+ * @throws BAD_ARGUMENT for one that would be refused.
+ */
+export function explainCost(
+  { prepare }: Pick<Engine<Caller>, 'prepare'>,
+  { view }: Caller,
+  text: string,
+  variables?: Values | null,
+): number {
+  const operation = prepare(view, text);
+  if ('errors' in operation) throw new Refusal('BAD_ARGUMENT', `query: ${operation.errors[0]?.message}`);
+  const cost = operation.cost(variables);
+  if (cost !== undefined) return cost;
+  const coerced = operation.coerce(variables);
+  throw new Refusal('BAD_ARGUMENT', `variables: ${'errors' in coerced ? coerced.errors[0]?.message : ''}`);
+}
