@@ -3,33 +3,32 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
-import type { Access, Caller, CredentialHeaders } from './access.ts';
+import type { Caller, CredentialHeaders } from './access.ts';
 import { addressOf } from './address.ts';
+import { createAnswering, once } from './answering.ts';
 import type { Apollo, Asked } from './apollo.ts';
 import type { Budgets } from './budget.ts';
 import { Throttled } from './charge.ts';
-import type { Answer, Operation } from './engine/index.ts';
+import type { Answer } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
-import { abortOnLeaving, Leaving, type Stopping } from './leaving.ts';
+import { abortOnLeaving, Leaving } from './leaving.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { jsonType, sendAnswer, sendJson, wantsPage } from './reply.ts';
-import { accepted, BadRequest, checked, type GraphqlParams, notJson, paramsOf, textOf } from './request.ts';
+import { accepted, BadRequest, checked, notJson, paramsOf, textOf } from './request.ts';
 import { serveSdl } from './sdl.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 import {
   clientError,
   isRefusal,
-  longestAnsweringMs,
   longestBody,
   refuseUnread,
   shuttingDown,
   toldErrors,
   tooLate,
-  withHint,
 } from './told.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -70,8 +69,7 @@ const longestReadingMs = 30_000;
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { persisted, apollo, metrics, tracing, showMetrics, budgets, log, origins, trustProxy, unready } =
-    options;
+  const { apollo, metrics, showMetrics, budgets, log, origins, trustProxy, unready } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -80,12 +78,13 @@ export function createServer(options: ServeOptions): Server {
     clientErrorHandler: refuseUnread,
   });
   const streams = new Set<AbortController>();
-  let clientStreams = 0;
   let closing = false;
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
     origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
 
   const errorsOf = (error: unknown) => toldErrors(error, log);
+  const answering = createAnswering(options);
+  const { operationOf, executed, resultsOf } = answering;
 
   /** Works with the graph of now, which stays while it does. */
   const using = async <T>(work: (graph: Graph) => Promise<T>): Promise<T> => {
@@ -97,97 +96,6 @@ export function createServer(options: ServeOptions): Server {
       release();
     }
   };
-
-  const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
-    const text = persisted.textOf(params);
-    const prepared =
-      typeof text === 'string'
-        ? engine.prepare(caller.view, text, params.operationName)
-        : { errors: text.errors, answer: text };
-    if ('answer' in prepared) {
-      metrics?.operation('unknown', 'refused');
-      tracing?.refused(caller, prepared.answer);
-      return caller.seesPart && caller.principal.kind === 'anonymous' ? withHint(prepared) : prepared.answer;
-    }
-    persisted.remember(params);
-    return prepared;
-  };
-
-  /** The answer to a query or mutation; `tooLate` when it takes longer than anybody should wait. */
-  const executed = async (
-    { engine }: Graph,
-    operation: Operation,
-    caller: Caller,
-    { variables }: GraphqlParams,
-    stopping: Stopping,
-    by: (execute: () => Promise<Answer>) => Promise<Answer> = (execute) => execute(),
-  ): Promise<Answer> => {
-    let late = false;
-    const deadline = setTimeout(() => {
-      late = true;
-      stopping.abort();
-    }, longestAnsweringMs);
-    const started = performance.now();
-    let answer: Answer;
-    try {
-      answer = await by(() => engine.execute(operation, { caller, variables, signal: stopping.signal }));
-    } finally {
-      clearTimeout(deadline);
-    }
-    metrics?.operation(operation.kind, late ? 'timeout' : answer, performance.now() - started);
-    return late ? tooLate : (caller.charge?.told(answer) ?? answer);
-  };
-
-  /** The results of any operation: one of a query or mutation, many of a subscription. */
-  const resultsOf = async (
-    graph: Graph,
-    operation: Operation,
-    caller: Caller,
-    params: GraphqlParams,
-    credentials: CredentialHeaders,
-    controller: AbortController,
-    after?: string,
-  ): Promise<AsyncIterable<LiveItem> | Answer> => {
-    const { access, live } = graph;
-    const { variables } = params;
-    // Ended by the client's leaving, or by ours before it: then the client is told why.
-    const own = new AbortController();
-    controller.signal.addEventListener('abort', () => own.abort(), { once: true });
-    if (controller.signal.aborted) own.abort();
-    if (operation.kind === 'subscription') {
-      const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
-      metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
-      return 'json' in items ? items : whileValid(items, access, caller, credentials, own);
-    }
-    const answer = await executed(graph, operation, caller, params, own);
-    return answer.hasData ? once(answer) : answer;
-  };
-
-  /** A stream ends, with the refusal, when its credential does. */
-  async function* whileValid(
-    items: AsyncIterable<LiveItem>,
-    access: Access,
-    caller: Caller,
-    credentials: CredentialHeaders,
-    stream: AbortController,
-  ): AsyncGenerator<LiveItem, void> {
-    let refusal: Refusal | undefined;
-    const forget = access.watch(credentials, caller, (why) => {
-      refusal = why;
-      stream.abort();
-    });
-    clientStreams++;
-    try {
-      for await (const item of items) {
-        caller.charge?.again();
-        yield item;
-      }
-      if (refusal !== undefined) throw refusal;
-    } finally {
-      clientStreams--;
-      forget();
-    }
-  }
 
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
@@ -379,7 +287,7 @@ export function createServer(options: ServeOptions): Server {
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
 
-  metrics?.watchFront({ streams: () => clientStreams, sockets: () => sockets.count });
+  metrics?.watchFront({ streams: () => answering.streams, sockets: () => sockets.count });
   if (metrics !== undefined && showMetrics) {
     app.get('/metrics', async (_request, reply) =>
       reply.header('content-type', metrics.contentType).send(await metrics.text()),
@@ -416,8 +324,4 @@ export function createServer(options: ServeOptions): Server {
       clearTimeout(late);
     },
   };
-}
-
-async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
-  yield { json, cursor: undefined };
 }
