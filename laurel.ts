@@ -73,6 +73,7 @@ program
     serveUntilTold(async (config, log, closing) => {
       const { openApollo } = await import('./gateway/apollo.ts');
       const { createGateway } = await import('./gateway/gateway.ts');
+      const { openPast } = await import('./gateway/past.ts');
       const { documentsOf } = await import('./gateway/persisted.ts');
       const { keepReloaded } = await import('./gateway/reload.ts');
       const supergraph = await readText(options.supergraph);
@@ -90,6 +91,7 @@ program
         apollo,
         metrics,
         tracing,
+        past: openPast(log, join(config.dataFolder, 'supergraphs')),
         log,
         ...(sign === undefined ? {} : { sign }),
       };
@@ -150,7 +152,7 @@ program
 
 program
   .command('compose')
-  .description('compose the four subgraphs into a supergraph')
+  .description("compose the four subgraphs and the gateway's own into a supergraph")
   .option('--out <file>', 'where to write the supergraph SDL')
   .option('--url <name=url>', 'where a subgraph answers; once for each', subgraphUrl, { ...subgraphUrls })
   .option(
@@ -164,10 +166,8 @@ program
         throw new StartFailure('Say where to write: `laurel compose --out supergraph.graphql`.');
       }
       if (options.out !== undefined) {
-        const { compose } = await import('./gateway/compose.ts');
-        const { subgraphs } = await import('./subgraphs/index.ts');
-        const parts = subgraphs.map(({ name, sdl }) => ({ name, sdl, url: options.url[name] ?? '' }));
-        await writeWhole(options.out, compose(parts));
+        const { laurelSupergraph } = await import('./gateway/schema.ts');
+        await writeWhole(options.out, laurelSupergraph(options.url));
       }
       if (options.schema !== undefined) {
         const { schemaFiles } = await import('./gateway/schema.ts');

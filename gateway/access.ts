@@ -71,7 +71,7 @@ export function laurelAccess(options: {
   const viewFor = (principal: Principal): View => {
     let view = views.get(principal);
     if (view === undefined) {
-      view = viewOf(principal.kind === 'anonymous' ? [] : [...principal.scopes, authenticatedScope]);
+      view = viewOf(seenBy(principal));
       views.set(principal, view);
     }
     return view;
@@ -128,6 +128,11 @@ export function laurelAccess(options: {
     },
     close: () => principals.close(),
   };
+}
+
+/** The scopes that make a principal's view. */
+export function seenBy({ kind, scopes }: Principal): readonly string[] {
+  return kind === 'anonymous' ? [] : [...scopes, authenticatedScope];
 }
 
 /** The one credential of a request. @throws BAD_CREDENTIAL when there are two, or one that can't be any; FORBIDDEN */

@@ -116,6 +116,12 @@ const variables = z.object({
       Object.fromEntries(pairs.map((pair) => [pair.split('=')[0], Number(pair.split('=')[1])])),
     )
     .describe('How long subgraphs in other processes may take, `name=milliseconds,…`; 30000 where unsaid.'),
+  LAUREL_OVERRIDES: z
+    .string()
+    .default('')
+    .transform(listed)
+    .refine((labels) => labels.every((label) => /^[a-z][\w\-:./]*$/i.test(label)), 'is a list of labels')
+    .describe('Labels of `@override(label:)` that are on, separated by commas; `percent(x)` needs none.'),
   LAUREL_TRACE_DOCUMENTS: z
     .enum(['true', 'false'], 'is true or false')
     .default('false')
@@ -174,6 +180,8 @@ export interface Config {
   forwardHeaders: readonly string[];
   /** By subgraph, in milliseconds. */
   timeouts: Readonly<Record<string, number>>;
+  /** Labels of progressive overrides that are on. */
+  overrides: readonly string[];
 }
 
 /** The table of the README: name, default, meaning. */
@@ -234,6 +242,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
         ? { protocol: data.OTEL_EXPORTER_OTLP_PROTOCOL, documents: data.LAUREL_TRACE_DOCUMENTS === 'true' }
         : undefined,
       forwardHeaders: data.LAUREL_FORWARD_HEADERS,
+      overrides: data.LAUREL_OVERRIDES,
       timeouts: data.LAUREL_TIMEOUTS,
     },
   };

@@ -1,14 +1,19 @@
 import type { Logger } from 'pino';
 import { faultId } from '../subgraphs/fault.ts';
 import { gatewayPrincipal, type Principal, principalHeader } from '../subgraphs/principal.ts';
-import { type Access, type Caller, laurelAccess, openAccess } from './access.ts';
+import { scalars } from '../subgraphs/scalars.ts';
+import { type Access, type Caller, laurelAccess, openAccess, seenBy } from './access.ts';
 import type { Apollo } from './apollo.ts';
 import type { Config } from './config.ts';
-import { createEngine, type Engine, overHttp, type Subgraph } from './engine/index.ts';
+import { createEngine, type Engine, type EngineOptions, overHttp, type Subgraph } from './engine/index.ts';
 import { forwarding } from './forward.ts';
 import { createGraph, type Graph } from './graph.ts';
 import type { Live } from './live.ts';
+import { local } from './local.ts';
 import type { Metrics } from './metrics.ts';
+import type { OwnContext } from './own/context.ts';
+import { own } from './own/index.ts';
+import type { Past } from './past.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
 import type { Tracing } from './tracing.ts';
@@ -25,7 +30,9 @@ export interface GatewayOptions {
   /** Makes the token of a principal for subgraphs in other processes. */
   sign?: (principal: Principal) => Promise<string>;
   config: Pick<Config, 'origins' | 'trustProxy'> &
-    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts'>>;
+    Partial<Pick<Config, 'metrics' | 'forwardHeaders' | 'timeouts' | 'overrides'>>;
+  /** A request's side of progressive overrides by `percent(x)`; by default at random. */
+  percentage?: EngineOptions<Caller>['percentage'];
   /** The documents to trust, and whether to run nothing else. */
   documents?: PersistedOptions;
   /** Stands before the engine for its plugins; nothing does when undefined. */
@@ -37,6 +44,8 @@ export interface GatewayOptions {
   log: Logger;
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
+  /** The supergraphs that were served before; nothing is known of them when undefined. */
+  past?: Past;
   /** Told of each call to a subgraph. */
   onCall?: (subgraph: string, text: string, variables: Record<string, unknown> | undefined) => void;
 }
@@ -53,7 +62,7 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, documents, apollo, metrics, tracing, log, sign, unready } = options;
+  const { config, documents, apollo, metrics, tracing, past, log, sign, unready } = options;
   const graphs = new Set<Graph>();
   const open = (supergraph: string): Graph => {
     const graph = openGraph(options, supergraph, () => {
@@ -67,6 +76,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       streams: () => live.groups,
     });
     graphs.add(graph);
+    if (engine.subgraphs.has(own.name)) past?.remember(supergraph);
     apollo?.serve(engine.schema, supergraph);
     return graph;
   };
@@ -108,16 +118,22 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function openGraph(options: GatewayOptions, supergraph: string, disposed: () => void): Graph {
-  const { reach, auth, sign, log, metrics, tracing, onCall } = options;
-  const { forwardHeaders = [], timeouts = {} } = options.config;
-  const made = createEngine<Caller>({
+  const { reach, auth, sign, log, metrics, tracing, onCall, past, percentage } = options;
+  const { forwardHeaders = [], timeouts = {}, overrides } = options.config;
+  const ownSubgraph = (): Subgraph<Caller> =>
+    local({ ...own, contextOf: (caller) => ownContext(caller, made, past, log) }, log);
+  const made: Engine<Caller> = createEngine<Caller>({
+    overrideLabels: new Set(overrides),
+    ...(percentage === undefined ? {} : { percentage }),
     supergraph,
     subgraph(name, url) {
-      const local = reach?.(name);
-      const subgraph = local ?? distant(name, url, timeouts[name], tracing);
+      const here = name === own.name ? ownSubgraph() : reach?.(name);
+      const subgraph = here ?? distant(name, url, timeouts[name], tracing);
       const measured = metrics?.measured(name, subgraph) ?? subgraph;
-      return tracing?.subgraph(name, local === undefined ? url : undefined, measured) ?? measured;
+      return tracing?.subgraph(name, here === undefined ? url : undefined, measured) ?? measured;
     },
+    // A foreign graph may mean something else by these names.
+    scalars: auth === 'laurel' ? scalars : [],
     ...(onCall === undefined ? {} : { onCall }),
     ...(tracing === undefined ? {} : { onPlan: tracing.planned }),
     onFault(error, where) {
@@ -139,6 +155,24 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
   return tracing === undefined ? graph : { ...graph, live: tracing.live(graph.live) };
 }
 
+function ownContext(
+  caller: Caller,
+  { subgraphs }: Engine<Caller>,
+  past: Past | undefined,
+  log: Logger,
+): OwnContext {
+  const scopes = caller.seesPart ? seenBy(caller.principal) : undefined;
+  return {
+    caller,
+    subgraphs,
+    past: () => past?.views(scopes) ?? none(),
+    fault: (error, where) => log.error({ err: error, where }, 'subgraph fault'),
+    loaders: new Map(),
+  };
+}
+
+async function* none(): AsyncGenerator<never, void> {}
+
 /** A gateway whose every subgraph is down has nothing to serve; with some it serves what they know. */
 async function subgraphProblem(
   engine: Engine<Caller>,
@@ -152,7 +186,8 @@ async function subgraphProblem(
     seesPart: false,
   };
   const signal = AbortSignal.timeout(2_000);
-  const answers = [...engine.subgraphs.values()].map(async (subgraph) =>
+  const others = [...engine.subgraphs].filter(([name]) => name !== own.name);
+  const answers = others.map(async ([, subgraph]) =>
     subgraph.execute({ kind: 'query', text: '{ __typename }', variables: undefined, caller, signal }),
   );
   return Promise.any(answers).then(

@@ -1,24 +1,23 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { contextFor, type Resources } from '../subgraphs/context.ts';
 import { startEmbedded } from '../subgraphs/embedded.ts';
-import { formattedError } from '../subgraphs/fault.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
 import { keepPruned } from '../subgraphs/log.ts';
 import { keepReading } from '../subgraphs/log-reader.ts';
-import { subgraphUrls } from '../subgraphs/names.ts';
 import { scopeGuard } from '../subgraphs/scope-guard.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
 import type { Caller } from './access.ts';
 import { openApollo } from './apollo.ts';
-import { compose } from './compose.ts';
 import type { Config } from './config.ts';
-import { inProcess, type Result, type Subgraph } from './engine/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { local } from './local.ts';
+import { openPast } from './past.ts';
 import { documentsOf } from './persisted.ts';
 import { type Closing, endpointOf, listening, mustBeFree, openMetrics, openTracing } from './process.ts';
+import { laurelSupergraph } from './schema.ts';
 import { welcome } from './welcome.ts';
 
 // One process that serves everything: the database, four subgraphs whose calls are function calls, and the gateway.
@@ -59,6 +58,7 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
     apollo,
     metrics,
     tracing,
+    past: openPast(log, join(config.dataFolder, 'supergraphs')),
   });
   closing.add(() => gateway.close());
   const port = await listening(gateway, config);
@@ -73,28 +73,25 @@ export function oneProcessGateway(
   config: GatewayOptions['config'],
   log: Logger,
   onCall?: (subgraph: string, text: string) => void,
-  more: Pick<GatewayOptions, 'documents' | 'apollo' | 'metrics' | 'tracing'> = {},
+  more: Pick<GatewayOptions, 'documents' | 'apollo' | 'metrics' | 'tracing' | 'past'> = {},
 ): Gateway {
-  const supergraph = compose(
-    subgraphs.map(({ name, sdl }) => ({ name, sdl, url: subgraphUrls[name] ?? '' })),
-  );
-  const local = new Map(
+  const inProcess = new Map(
     subgraphs.map(({ name, schema }) => [
       name,
-      coded(
-        inProcess<Caller>({
+      local(
+        {
           name,
           schema,
           contextOf: ({ principal }) => contextFor(resources, principal),
           check: guardOf(schema),
-        }),
+        },
         log,
       ),
     ]),
   );
   return createGateway({
-    supergraph,
-    reach: (name) => local.get(name),
+    supergraph: laurelSupergraph(),
+    reach: (name) => inProcess.get(name),
     auth: 'laurel',
     config,
     log,
@@ -108,35 +105,6 @@ export function oneProcessGateway(
 function guardOf(schema: GraphQLSchema): (document: DocumentNode, caller: Caller) => void {
   const guard = scopeGuard(schema);
   return (document, { principal }) => guard(document, principal);
-}
-
-/** The subgraph with its errors as they would come from a process of their own: refusals coded, bugs logged. */
-function coded(subgraph: Subgraph<Caller>, log: Logger): Subgraph<Caller> {
-  const told = (result: Result): Result =>
-    result.errors === undefined
-      ? result
-      : { ...result, errors: result.errors.map((error) => formattedError(error as GraphQLError, log)) };
-  return {
-    ...subgraph,
-    execute(call) {
-      const result = subgraph.execute(call);
-      return result instanceof Promise ? result.then(told) : told(result);
-    },
-    async subscribe(call) {
-      const opened = await subgraph.subscribe(call);
-      if (!(Symbol.asyncIterator in opened)) return told(opened);
-      const results = opened[Symbol.asyncIterator]();
-      return {
-        [Symbol.asyncIterator]: () => ({
-          next: async () => {
-            const { done, value } = await results.next();
-            return done ? { done, value } : { done, value: told(value) };
-          },
-          return: async () => (await results.return?.()) ?? { done: true, value: undefined },
-        }),
-      };
-    },
-  };
 }
 
 /** Starts the embedded PostgreSQL; the process ends when it does. */

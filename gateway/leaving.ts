@@ -3,8 +3,15 @@ import type { Signal } from './engine/index.ts';
 
 // Clients leave before they have their answers, and what they asked for is dropped then.
 
-/** The signal of one request. An AbortController costs as much as parsing the request, for an event that is rare. */
-export class Leaving implements Signal {
+/** What stops the work for a request: an AbortController, or as much of one as is needed. */
+export interface Stopping {
+  readonly signal: Signal;
+  abort(): void;
+}
+
+/** Stops one request. An AbortController costs as much as parsing the request, for an event that is rare. */
+export class Leaving implements Stopping, Signal {
+  readonly signal = this;
   aborted = false;
   private listeners: Set<() => void> | undefined;
 
@@ -26,9 +33,9 @@ export class Leaving implements Signal {
 }
 
 /** Aborts when the client leaves before it has its answer. */
-export function abortOnLeaving(response: ServerResponse, controller: { abort(): void }): void {
+export function abortOnLeaving(response: ServerResponse, stopping: Stopping): void {
   const leave = () => {
-    if (!response.writableFinished) controller.abort();
+    if (!response.writableFinished) stopping.abort();
   };
   if (response.destroyed) leave();
   else response.once('close', leave);

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Answer, Stream, StreamEvent } from './engine/index.ts';
+import type { Answer, FormattedError, Stream, StreamEvent } from './engine/index.ts';
 
 // What identical subscriptions share: one upstream stream, each of its events executed and written once, and a memory of
 // the latest, so that whoever reads on its own can join where it stands.
@@ -10,6 +10,21 @@ export interface LiveItem {
   cursor: string | undefined;
   /** The item can't be shared: it is about whoever asks. */
   needsUser?: boolean;
+}
+
+/** A stream that was refused after it had begun, or when it was opened again; its errors are for the client. */
+export class LiveFailure extends Error {
+  constructor(readonly errors: readonly FormattedError[]) {
+    super(errors[0]?.message ?? 'The stream could not be opened again.');
+  }
+}
+
+/** Whoever follows lost the group, since more came than it read. */
+export class Lagging extends LiveFailure {
+  constructor() {
+    const message = 'More events came than were read, so the stream ends here: subscribe anew.';
+    super([{ message, extensions: { code: 'SLOW_CONSUMER' } }]);
+  }
 }
 
 /** Items a follower may lag behind before it has to read on its own. */
@@ -103,7 +118,7 @@ export class Group {
 
   /**
    * The items after a cursor that the group knows, or all from now on.
-   * Ends when the follower lags too far or the upstream completed; throws when the upstream broke off.
+   * Ends when the upstream completed; throws when it broke off, and `Lagging` when the follower lags too far.
    */
   async *follow(cursor: string | undefined, signal: AbortSignal): AsyncGenerator<LiveItem, void> {
     const place = cursor === undefined ? undefined : this.places.get(cursor);
@@ -127,8 +142,9 @@ export class Group {
       if ('events' in stream) {
         let opening = true;
         for await (const event of stream.events) {
-          const { json, errors } = await this.answer(event, stream);
+          const { json, hasData, errors } = await this.answer(event, stream);
           const needsUser = errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
+          if (!hasData && !needsUser) throw new LiveFailure(errors);
           const item: LiveItem = { json, cursor: event.cursor, ...(needsUser ? { needsUser } : {}) };
           this.remember(item);
           // A resumable stream opens with word of where it stands; each follower had its own.
@@ -175,6 +191,7 @@ export class Group {
 class Follower {
   private readonly queue: LiveItem[];
   private ended = false;
+  private lagging = false;
   private wake = () => {};
 
   constructor(missed: LiveItem[]) {
@@ -182,7 +199,10 @@ class Follower {
   }
 
   push(item: LiveItem): void {
-    if (this.queue.length >= longestQueue) this.end();
+    if (this.queue.length >= longestQueue) {
+      this.lagging = true;
+      this.end();
+    }
     if (this.ended) return;
     this.queue.push(item);
     this.wake();
@@ -197,6 +217,7 @@ class Follower {
     while (true) {
       const item = this.queue.shift();
       if (item !== undefined) yield item;
+      else if (this.lagging) throw new Lagging();
       else if (this.ended) return;
       else {
         await new Promise<void>((resolve) => {

@@ -1,16 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Access, Caller } from './access.ts';
-import type {
-  Answer,
-  Engine,
-  FormattedError,
-  Operation,
-  Stream,
-  StreamEvent,
-  Values,
-} from './engine/index.ts';
-import { Group, type LiveItem } from './live-group.ts';
+import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
+import { Group, Lagging, LiveFailure, type LiveItem } from './live-group.ts';
 
 // Subscriptions. Those who subscribe to the same and see the same share one upstream stream, and each event is executed
 // and written once for all of them. Whoever comes with a cursor, falls behind, or loses the upstream reads by a stream of
@@ -33,13 +25,6 @@ export interface Live {
   readonly groups: number;
 }
 
-/** A stream that could not be opened again; its errors are for the client. */
-export class LiveFailure extends Error {
-  constructor(readonly errors: readonly FormattedError[]) {
-    super(errors[0]?.message ?? 'The stream could not be opened again.');
-  }
-}
-
 /** How a subscription opens upstream streams: for all of its class, for itself alone, and the one it shares. */
 interface Upstream {
   /** A resumable stream begins after a cursor; undefined: now. */
@@ -50,6 +35,8 @@ interface Upstream {
 
 /** Pauses before an upstream that broke off is opened again; after the last the client is told. */
 const reopenAfterMs = [100, 300, 1_000, 2_000, 4_000, 8_000];
+/** And before one that can't be resumed is opened, since whoever lost it by an error asks for it anew at once. */
+const openAfterMs = reopenAfterMs.slice(0, 3);
 
 export function createLive(engine: Engine<Caller>, access: Access): Live {
   const groups = new Map<string, Group>();
@@ -90,8 +77,14 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
       if (personal.has(key)) return aloneFrom(await openAlone(start), signal);
 
       // The group outlives whoever opened it.
-      const group = () => groupFor(key, () => openAs(shared.caller)(undefined));
-      if (resumable === undefined) return followOnly(group(), signal);
+      const openShared = () => openAs(shared.caller)(undefined);
+      if (resumable === undefined) {
+        return followOnly(
+          groupFor(key, () => patiently(openShared, openAfterMs)),
+          signal,
+        );
+      }
+      const group = () => groupFor(key, openShared);
       const open = openAs(shared.caller, signal);
       const first = await open(start);
       if (!('events' in first)) {
@@ -134,6 +127,7 @@ async function* meeting(
         const answer = await group.answer(step.value, own);
         // Go on from before this event, as the person.
         if (needsUser(answer)) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
+        if (!answer.hasData) throw new LiveFailure(answer.errors);
         cursor = step.value.cursor ?? cursor;
         live ||= step.value.live;
         failures = 0;
@@ -151,36 +145,41 @@ async function* meeting(
         if (group.completed) return;
       }
     } catch (error) {
-      // What was delivered is known by its cursor, so a lost upstream costs time and no event.
-      const wait = reopenAfterMs[failures++];
-      if (wait === undefined || cursor === undefined || signal.aborted || error instanceof LiveFailure)
-        throw error;
-      await pause(wait, undefined, { signal }).catch(() => {});
+      // What was delivered is known by its cursor, so a lost upstream costs time and no event, nor does lagging behind.
+      if (!(error instanceof Lagging)) {
+        const wait = reopenAfterMs[failures++];
+        if (wait === undefined || cursor === undefined || signal.aborted || error instanceof LiveFailure)
+          throw error;
+        await pause(wait, undefined, { signal }).catch(() => {});
+      }
     } finally {
       release();
       await own.cancel();
     }
     if (signal.aborted) return;
-    own = await reopened(upstream, cursor, failures, signal);
+    own = streamOf(await patiently(() => upstream.open(cursor), reopenAfterMs.slice(failures), signal));
     live = false;
   }
 }
 
-/** The stream after a cursor; waits while its subgraph doesn't answer, but not without end. */
-async function reopened(
-  upstream: Upstream,
-  cursor: string | undefined,
-  failures: number,
-  signal: AbortSignal,
-): Promise<Stream> {
-  for (const wait of [...reopenAfterMs.slice(failures), undefined]) {
-    const opened = await upstream.open(cursor);
-    if ('events' in opened) return opened;
-    const down = opened.errors.every(({ extensions }) => String(extensions?.code).startsWith('SUBGRAPH_'));
-    if (!down || wait === undefined || signal.aborted) throw new LiveFailure(opened.errors);
+/** Opens a stream; tries again while its subgraph doesn't answer, after each of the pauses. */
+async function patiently(
+  open: () => Promise<Stream | Answer>,
+  pausesMs: readonly number[],
+  signal?: AbortSignal,
+): Promise<Stream | Answer> {
+  let opened = await open();
+  for (const wait of pausesMs) {
+    if ('events' in opened || !isDown(opened) || signal?.aborted) break;
     await pause(wait, undefined, { signal }).catch(() => {});
+    opened = await open();
   }
-  throw new Error('Trying again ends with an answer.');
+  return opened;
+}
+
+function isDown({ errors }: Answer): boolean {
+  const down: unknown[] = ['SUBGRAPH_UNAVAILABLE', 'SUBGRAPH_TIMEOUT'];
+  return errors.every(({ extensions }) => down.includes(extensions?.code));
 }
 
 /** The events of a stream, until the group knows where it stands (`met`) or there are no more (`ended`). */
@@ -209,8 +208,9 @@ function aloneFrom(stream: Stream | Answer, signal: AbortSignal): AsyncGenerator
 async function* itemsOf(stream: Stream, signal: AbortSignal): AsyncGenerator<LiveItem, void> {
   try {
     for await (const event of stream.events) {
-      const { json } = await stream.answer(event);
+      const { json, hasData, errors } = await stream.answer(event);
       if (signal.aborted) return;
+      if (!hasData) throw new LiveFailure(errors);
       yield { json, cursor: event.cursor };
     }
   } finally {

@@ -39,7 +39,7 @@ export function openLog({ logLevel }: Config): Logger {
 
 /**
  * Runs a command that serves until it is told to end. SIGTERM and SIGINT close what it opened and exit with 0; a second
- * one exits at once. A StartFailure is one line and exit 1.
+ * one exits at once. A StartFailure is one line and exit 1. A failure that nobody waited for is logged and ends nothing.
  */
 export async function serveUntilTold(
   serve: (config: Config, log: Logger, closing: Closing) => Promise<void>,
@@ -61,6 +61,9 @@ export async function serveUntilTold(
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
+  // graphql-js forgets the items of a list that still work when another one throws; if they fail later, Node would end
+  // the process for it.
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a failure that nobody waited for'));
   try {
     await serve(config, log, closing);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { FastifyRequest } from 'fastify';
 import type { Values } from './engine/index.ts';
 
@@ -13,12 +14,13 @@ export interface GraphqlParams {
   extensions: Values | null;
 }
 
-/** A request that isn't a well-formed GraphQL request: the HTTP status and what would be right. */
+/** A request that isn't a well-formed GraphQL request: the HTTP status, what would be right, and the code for programs. */
 export class BadRequest extends Error {
   constructor(
     readonly status: 400 | 405 | 406 | 415,
     message: string,
     readonly headers: Record<string, string> = {},
+    readonly code = 'BAD_REQUEST',
   ) {
     super(message);
   }
@@ -29,6 +31,9 @@ export type MediaType =
   | 'application/json'
   | 'text/event-stream'
   | 'text/html';
+
+/** What is said to a body of another media type. */
+export const unreadableType = 'Send the request as application/json in UTF-8.';
 
 /**
  * The best media type for an answer among those offered, by the `accept` header.
@@ -66,14 +71,55 @@ export function accepted(accept: string | undefined, offered: readonly MediaType
 /** Reads the parameters of a GET or a POST. @throws BadRequest */
 export function paramsOf({ method, query, body, headers }: FastifyRequest): GraphqlParams {
   if (method === 'GET') return fromUrl(query as Record<string, unknown>);
-  const contentType = headers['content-type'] ?? '';
-  if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(contentType)) {
-    throw new BadRequest(415, 'Send the request as application/json in UTF-8.');
+  if (body === undefined) mustBeJson(headers);
+  if (Array.isArray(body)) {
+    throw new BadRequest(
+      400,
+      'Send one operation a request, not a list of them.',
+      {},
+      'BATCH_LIMIT_EXCEEDED',
+    );
   }
-  if (Array.isArray(body)) throw new BadRequest(400, 'Send one operation a request, not a list of them.');
   if (typeof body !== 'object' || body === null)
     throw new BadRequest(400, 'The body is a JSON object with `query`.');
   return checked(body as Record<string, unknown>);
+}
+
+/** The text of a body that is to be JSON. @throws BadRequest */
+export function textOf({ headers }: FastifyRequest, body: Buffer): string {
+  mustBeJson(headers);
+  if (!isUtf8(body)) throw new BadRequest(400, 'The body is not valid UTF-8.');
+  return body.toString();
+}
+
+/** Refuses what no page may send without a preflight, and what can't be read. @throws BadRequest */
+function mustBeJson(headers: FastifyRequest['headers']): void {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    const readable = { 'accept-encoding': 'identity' };
+    throw new BadRequest(415, 'Send the body as it is, without content-encoding.', readable);
+  }
+  const contentType = headers['content-type'] ?? '';
+  if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(contentType)) {
+    throw new BadRequest(415, unreadableType);
+  }
+}
+
+/** What is wrong with a body that was refused as JSON. */
+export function notJson(text: string): BadRequest {
+  if (text === '') return new BadRequest(400, 'The body is a JSON object with `query`.');
+  try {
+    JSON.parse(text);
+    const keys = '`__proto__` or `constructor.prototype`';
+    return new BadRequest(400, `The body has a key ${keys}, which no object may have.`);
+  } catch (error) {
+    return new BadRequest(400, `The body is not valid JSON: ${slipOf(error)}.`);
+  }
+}
+
+/** Where JSON went wrong, as the engine tells it: `Unexpected token 'x', "{x}" is not valid JSON`. */
+function slipOf(error: unknown): string {
+  return (error as SyntaxError).message.replace(/ is not valid JSON$/, '');
 }
 
 function fromUrl(url: Record<string, unknown>): GraphqlParams {
@@ -115,7 +161,7 @@ function parsed(text: unknown, name: string): unknown {
   if (text === undefined || text === '') return null;
   try {
     return JSON.parse(String(text));
-  } catch {
-    throw new BadRequest(400, `\`${name}\` is not valid JSON.`);
+  } catch (error) {
+    throw new BadRequest(400, `\`${name}\` is not valid JSON: ${slipOf(error)}.`);
   }
 }

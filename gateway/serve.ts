@@ -4,16 +4,18 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
 import type { Access, Caller, CredentialHeaders } from './access.ts';
-import type { Apollo, ApolloAnswer, Asked } from './apollo.ts';
+import type { Apollo, Asked } from './apollo.ts';
 import { addressOf } from './attempts.ts';
 import type { Answer, Operation } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
-import { abortOnLeaving, Leaving } from './leaving.ts';
+import { abortOnLeaving, Leaving, type Stopping } from './leaving.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
-import { accepted, BadRequest, checked, type GraphqlParams, type MediaType, paramsOf } from './request.ts';
+import { jsonType, sendAnswer, sendJson, wantsPage } from './reply.ts';
+import { accepted, BadRequest, checked, type GraphqlParams, notJson, paramsOf, textOf } from './request.ts';
+import { serveSdl } from './sdl.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
 import {
@@ -106,28 +108,53 @@ export function createServer(options: ServeOptions): Server {
     return prepared;
   };
 
-  /** The results of any operation: one of a query or mutation, many of a subscription. */
-  const resultsOf = async (
-    { engine, access, live }: Graph,
+  /** The answer to a query or mutation; `tooLate` when it takes longer than anybody should wait. */
+  const executed = async (
+    { engine }: Graph,
     operation: Operation,
     caller: Caller,
     { variables }: GraphqlParams,
+    stopping: Stopping,
+    by: (execute: () => Promise<Answer>) => Promise<Answer> = (execute) => execute(),
+  ): Promise<Answer> => {
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      stopping.abort();
+    }, longestAnsweringMs);
+    const started = performance.now();
+    let answer: Answer;
+    try {
+      answer = await by(() => engine.execute(operation, { caller, variables, signal: stopping.signal }));
+    } finally {
+      clearTimeout(deadline);
+    }
+    metrics?.operation(operation.kind, late ? 'timeout' : answer, performance.now() - started);
+    return late ? tooLate : answer;
+  };
+
+  /** The results of any operation: one of a query or mutation, many of a subscription. */
+  const resultsOf = async (
+    graph: Graph,
+    operation: Operation,
+    caller: Caller,
+    params: GraphqlParams,
     credentials: CredentialHeaders,
     controller: AbortController,
     after?: string,
   ): Promise<AsyncIterable<LiveItem> | Answer> => {
+    const { access, live } = graph;
+    const { variables } = params;
+    // Ended by the client's leaving, or by ours before it: then the client is told why.
+    const own = new AbortController();
+    controller.signal.addEventListener('abort', () => own.abort(), { once: true });
+    if (controller.signal.aborted) own.abort();
     if (operation.kind === 'subscription') {
-      // Ended by the client's leaving, or by ours before it: then the client is told why.
-      const stream = new AbortController();
-      controller.signal.addEventListener('abort', () => stream.abort(), { once: true });
-      if (controller.signal.aborted) stream.abort();
-      const items = await live.subscribe({ operation, caller, variables, after, signal: stream.signal });
+      const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
-      return 'json' in items ? items : whileValid(items, access, caller, credentials, stream);
+      return 'json' in items ? items : whileValid(items, access, caller, credentials, own);
     }
-    const started = performance.now();
-    const answer = await engine.execute(operation, { caller, variables, signal: controller.signal });
-    metrics?.operation(operation.kind, answer, performance.now() - started);
+    const answer = await executed(graph, operation, caller, params, own);
     return answer.hasData ? once(answer) : answer;
   };
 
@@ -175,8 +202,7 @@ export function createServer(options: ServeOptions): Server {
         if ('json' in operation) return refused(operation);
         const items = await resultsOf(graph, operation, caller, params, credentials, controller);
         if ('json' in items) return refused(items);
-        const short = operation.kind !== 'subscription';
-        return { document: operation.document, operationName: operation.name, items, short };
+        return { items, short: operation.kind !== 'subscription' };
       } catch (error) {
         release();
         metrics?.operation('unknown', isRefusal(error) ? 'refused' : 'failed');
@@ -199,12 +225,19 @@ export function createServer(options: ServeOptions): Server {
     done(null, payload);
   });
   // GraphQL reads its own bodies: whatever comes as something else is answered in GraphQL's way too.
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const text = textOf(request, body as Buffer);
+    parseJson(request, text, (error, value) => done(error && notJson(text), value));
+  });
   app.setErrorHandler((error, request, reply) => {
     const { statusCode } = error as { statusCode?: number };
     if (statusCode !== undefined && statusCode < 500) {
-      const { code, message } = clientError(statusCode, error as Error);
-      return sendJson(reply, statusCode, jsonType(request), { errors: [{ message, extensions: { code } }] });
+      return sendJson(reply, statusCode, jsonType(request), {
+        errors: [clientError(statusCode, error as Error)],
+      });
     }
     return sendErrors(request, reply, error);
   });
@@ -234,6 +267,7 @@ export function createServer(options: ServeOptions): Server {
   app.route({
     method: ['GET', 'POST'],
     url: path,
+    exposeHeadRoute: false,
     async handler(request, reply) {
       if (closing) {
         reply.header('retry-after', '1');
@@ -249,7 +283,7 @@ export function createServer(options: ServeOptions): Server {
   });
 
   app.route({
-    method: ['PUT', 'PATCH', 'DELETE'],
+    method: ['HEAD', 'PUT', 'PATCH', 'DELETE'],
     url: path,
     handler: (request, reply) =>
       sendErrors(request, reply, new BadRequest(405, 'Send a query by GET or POST.', { allow: 'GET, POST' })),
@@ -271,10 +305,17 @@ export function createServer(options: ServeOptions): Server {
     const params = paramsOf(request);
     const address = addressOf(request.raw, trustProxy);
     const caller = await graph.access.callerOf(request.headers as CredentialHeaders, address);
+    const asEvents = (items: AsyncIterable<LiveItem>) =>
+      writeEvents(reply, items, {
+        ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
+        faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
+      });
     const operation = operationOf(graph, caller, params);
     const asked = (): Asked => ({ http: request, caller, params, schema: graph.engine.schema });
     if ('json' in operation) {
-      return sendAnswer(reply, type, (await apollo?.refuse(asked(), operation)) ?? operation);
+      return type === 'text/event-stream'
+        ? asEvents(once(operation))
+        : sendAnswer(reply, type, (await apollo?.refuse(asked(), operation)) ?? operation);
     }
     if (operation.kind === 'mutation' && request.method === 'GET') {
       throw new BadRequest(405, 'A mutation changes things: send it by POST.', { allow: 'POST' });
@@ -295,11 +336,7 @@ export function createServer(options: ServeOptions): Server {
         controller,
         after,
       );
-      if ('json' in items) return sendAnswer(reply, 'application/json', items);
-      return writeEvents(reply, items, {
-        ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
-        faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
-      });
+      return asEvents('json' in items ? once(items) : items);
     }
     if (operation.kind === 'subscription') {
       throw new BadRequest(
@@ -307,26 +344,21 @@ export function createServer(options: ServeOptions): Server {
         'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
       );
     }
-    const { variables } = params;
-    const signal = new Leaving();
-    abortOnLeaving(reply.raw, signal);
-    let late = false;
-    const deadline = setTimeout(() => {
-      late = true;
-      signal.abort();
-    }, longestAnsweringMs);
-    const started = performance.now();
-    const execute = () => graph.engine.execute(operation, { caller, variables, signal });
-    let answered: Answer | ApolloAnswer;
-    try {
-      answered = await (apollo ? apollo.answer(asked(), operation, execute) : execute());
-    } finally {
-      clearTimeout(deadline);
-    }
-    metrics?.operation(operation.kind, late ? 'timeout' : answered, performance.now() - started);
-    return late ? sendJson(reply, 504, type, { errors: [tooLate] }) : sendAnswer(reply, type, answered);
+    const leaving = new Leaving();
+    abortOnLeaving(reply.raw, leaving);
+    const answered = await executed(graph, operation, caller, params, leaving, (execute) =>
+      apollo ? apollo.answer(asked(), operation, execute) : execute(),
+    );
+    return answered === tooLate
+      ? sendJson(reply, 504, type, { errors: tooLate.errors })
+      : sendAnswer(reply, type, answered);
   }
 
+  serveSdl(app, {
+    callerOf: ({ headers, raw }) =>
+      using((graph) => graph.access.callerOf(headers as CredentialHeaders, addressOf(raw, trustProxy))),
+    sendErrors,
+  });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const problem = closing ? 'shutting down' : await unready?.();
@@ -374,38 +406,4 @@ export function createServer(options: ServeOptions): Server {
 
 async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
   yield { json, cursor: undefined };
-}
-
-function sendAnswer(reply: FastifyReply, type: MediaType, answer: Answer | ApolloAnswer): FastifyReply {
-  const { json, hasData } = answer;
-  const head = 'head' in answer ? answer.head : undefined;
-  // application/json is from before answers had statuses: a request that could be read is answered with 200.
-  const status = head?.status ?? (hasData || type === 'application/json' ? 200 : 400);
-  reply
-    .code(status)
-    .header('cache-control', 'no-store')
-    .header('content-type', `${type === 'text/event-stream' ? 'application/json' : type}; charset=utf-8`);
-  if (head !== undefined) reply.headers(Object.fromEntries(head.headers));
-  return reply.send(json);
-}
-
-function sendJson(reply: FastifyReply, status: number, type: MediaType, body: object): FastifyReply {
-  return reply.code(status).header('content-type', `${type}; charset=utf-8`).send(JSON.stringify(body));
-}
-
-function jsonType({ headers }: FastifyRequest): MediaType {
-  return (
-    accepted(headers.accept, ['application/json', 'application/graphql-response+json']) ?? 'application/json'
-  );
-}
-
-function wantsPage({ method, query, headers }: FastifyRequest): boolean {
-  const offered: MediaType[] = [
-    'application/json',
-    'application/graphql-response+json',
-    'text/event-stream',
-    'text/html',
-  ];
-  const asks = ['query', 'documentId', 'extensions'].some((name) => name in (query as object));
-  return method === 'GET' && !asks && accepted(headers.accept, offered) === 'text/html';
 }

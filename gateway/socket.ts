@@ -1,15 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type DocumentNode, GraphQLError } from 'graphql';
-import { CloseCode, type Context, makeServer, type SubscribePayload } from 'graphql-ws';
+import { CloseCode, MessageType, parseMessage, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { CredentialHeaders } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
 import type { LiveItem } from './live-group.ts';
-import { BadRequest } from './request.ts';
 
-// WebSocket: graphql-transport-ws. graphql-ws keeps the protocol; only `next` frames are written here, because their
-// payload is written once for all sockets and not once for each.
+// WebSocket: graphql-transport-ws, as graphql-ws's PROTOCOL.md has it. graphql-ws reads the messages; what happens to them
+// is written here, because the payload of an event is written once for all sockets and not once for each.
 
 export interface SocketOptions {
   /** Runs an operation. The errors of one that is refused become an `error` message. */
@@ -25,12 +23,14 @@ export interface SocketOptions {
   isAllowedOrigin(origin: string, host: string | undefined): boolean;
   /** The errors that a fault is told as. */
   errorsOf(error: unknown): readonly FormattedError[];
+  /** How long a client may take to its connection_init. Default 3,000. */
+  initWithinMs?: number;
+  /** How often a peer is asked whether it is there, and how long its answer may take. Default 12,000. */
+  pingEveryMs?: number;
 }
 
-/** An operation under way: its document, by which graphql-ws tells its kind, and its results. */
+/** An operation under way, and its results. */
 export interface Running {
-  document: DocumentNode;
-  operationName: string | undefined;
   items: AsyncIterable<LiveItem>;
   /** It ends by itself, so shutting down waits for it. */
   short: boolean;
@@ -47,22 +47,15 @@ export interface Sockets {
   close(): Promise<void>;
 }
 
-type Connection = Context<Record<string, unknown>, Extra>;
-
-interface Extra {
-  socket: WebSocket;
-  request: IncomingMessage;
-}
-
 const protocol = 'graphql-transport-ws';
 const longestMessage = 1_048_576;
 const bufferedBytes = 1_048_576;
-const pingEveryMs = 12_000;
-const subscriptionsPerSocket = 200;
+const operationsPerSocket = 200;
 /** How long queries and mutations that run at shutdown may take. */
 const drainMs = 10_000;
 
 export function createSockets(options: SocketOptions): Sockets {
+  const { pingEveryMs = 12_000 } = options;
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: longestMessage,
@@ -77,74 +70,16 @@ export function createSockets(options: SocketOptions): Sockets {
     return work;
   };
 
-  async function prepare(context: Connection, id: string, payload: SubscribePayload) {
-    const controller = new AbortController();
-    const stop = () => controller.abort();
-    const { socket } = context.extra;
-    socket.once('close', stop);
-    controller.signal.addEventListener('abort', () => socket.off('close', stop), { once: true });
-    try {
-      if (Object.keys(context.subscriptions).length > subscriptionsPerSocket) {
-        throw new BadRequest(400, `A connection has at most ${subscriptionsPerSocket} operations at a time.`);
-      }
-      const credentials = credentialsOf(context.connectionParams, context.extra);
-      const running = await options.run(payload, credentials, controller, context.extra.request);
-      if ('errors' in running) {
-        stop();
-        return wireErrors(running.errors);
-      }
-      // The client may have gone, or completed, before there was anything to complete.
-      if (socket.readyState !== socket.OPEN || !(id in context.subscriptions)) stop();
-      const frames = framesOf(context, id, running.items, controller, options.errorsOf);
-      if (running.short) void tracked(frames.written);
-      return { document: running.document, operationName: running.operationName, frames } as never;
-    } catch (error) {
-      stop();
-      return wireErrors(options.errorsOf(error));
-    }
-  }
-
-  const graphql = makeServer<Record<string, unknown>, Extra>({
-    async onConnect({ connectionParams, extra }) {
-      try {
-        await options.authenticate(credentialsOf(connectionParams, extra), extra.request);
-        return true;
-      } catch (error) {
-        // A fault of ours is no reason to give up; a refusal is.
-        const [told] = options.errorsOf(error);
-        const refused = told?.extensions?.code === 'BAD_CREDENTIAL' || told?.extensions?.code === 'FORBIDDEN';
-        extra.socket.close(refused ? CloseCode.Forbidden : 1011, told?.message.slice(0, 120));
-        return false;
-      }
-    },
-    onSubscribe(context, id, payload) {
-      return tracked(prepare(context, id, payload));
-    },
-    execute: takeFrames,
-    subscribe: takeFrames,
-  });
-
   server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    const closed = graphql.opened(
-      {
-        protocol: socket.protocol,
-        send: (message) => sent(socket, message),
-        close: (code, reason) => socket.close(code, reason),
-        onMessage: (take) =>
-          socket.on('message', (data) => {
-            take(String(data)).catch(() =>
-              socket.close(CloseCode.InternalServerError, 'Internal server error'),
-            );
-          }),
-      },
-      { socket, request },
-    );
-    const stopPinging = keepAlive(socket);
-    socket.once('close', (code, reason) => {
+    const connection = new Connection(socket, request, options, tracked);
+    const stopPinging = keepAlive(socket, pingEveryMs);
+    socket.on('message', (data, isBinary) => connection.take(isBinary ? undefined : String(data)));
+    socket.once('close', () => {
       stopPinging();
-      void closed(code, String(reason));
+      connection.end();
     });
-    socket.on('error', () => socket.terminate());
+    // ws has closed the socket by then, with the code of what was wrong.
+    socket.on('error', () => {});
   });
 
   return {
@@ -176,64 +111,164 @@ export function createSockets(options: SocketOptions): Sockets {
   };
 }
 
-/**
- * Writes the `next` frames of one operation. To graphql-ws it is a result that yields nothing and ends, or is returned
- * when the client completes.
- */
-function framesOf(
-  context: Connection,
-  id: string,
-  items: AsyncIterable<LiveItem>,
-  controller: AbortController,
-  errorsOf: (error: unknown) => readonly FormattedError[],
-): AsyncIterableIterator<never> & { written: Promise<void> } {
-  const { socket } = context.extra;
-  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-  const { signal } = controller;
-  let settle = () => {};
-  const written = new Promise<void>((resolve) => {
-    settle = resolve;
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  const write = async () => {
-    try {
-      for await (const { json } of items) {
-        if (signal.aborted) return;
-        await sent(socket, `${head}${json}}`);
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      // An `error` message ends the operation: no `complete` may follow.
-      delete context.subscriptions[id];
-      await sent(socket, JSON.stringify({ id, type: 'error', payload: errorsOf(error) }));
-    } finally {
-      controller.abort();
-      settle();
+/** One client's connection: what it was told, and the operations that it runs. */
+class Connection {
+  private readonly socket: WebSocket;
+  private readonly request: IncomingMessage;
+  private readonly options: SocketOptions;
+  private readonly tracked: <T>(work: Promise<T>) => Promise<T>;
+  private readonly operations = new Map<string, AbortController>();
+  private readonly initWait: NodeJS.Timeout;
+  private initialised = false;
+  /** Set when the connection is acknowledged. */
+  private credentials: CredentialHeaders | undefined;
+
+  /** @param tracked  keeps the process from shutting down while the work runs. */
+  constructor(
+    socket: WebSocket,
+    request: IncomingMessage,
+    options: SocketOptions,
+    tracked: <T>(work: Promise<T>) => Promise<T>,
+  ) {
+    this.socket = socket;
+    this.request = request;
+    this.options = options;
+    this.tracked = tracked;
+    this.initWait = setTimeout(() => {
+      this.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
+    }, options.initWithinMs ?? 3_000);
+    if (socket.protocol !== protocol) {
+      this.close(CloseCode.SubprotocolNotAcceptable, `Connect by the protocol ${protocol}`);
     }
-  };
-  return {
-    written,
-    async next() {
-      await write();
-      return { done: true, value: undefined };
-    },
-    async return() {
+  }
+
+  /** Takes a message; undefined stands for one that is no text. */
+  take(text: string | undefined): void {
+    // What came behind a message that closed the socket is nothing any more.
+    if (this.socket.readyState !== this.socket.OPEN) return;
+    const message = messageFrom(text);
+    switch (message?.type) {
+      case MessageType.ConnectionInit:
+        void this.initialise(message.payload);
+        return;
+      case MessageType.Ping:
+        this.send({ type: MessageType.Pong, payload: message.payload });
+        return;
+      case MessageType.Pong:
+        return;
+      case MessageType.Subscribe:
+        void this.subscribe(message.id, message.payload);
+        return;
+      case MessageType.Complete:
+        this.operations.get(message.id)?.abort();
+        this.operations.delete(message.id);
+        return;
+      default:
+        this.close(CloseCode.BadRequest, 'Invalid message received');
+    }
+  }
+
+  /** The socket is closed. */
+  end(): void {
+    clearTimeout(this.initWait);
+    for (const controller of this.operations.values()) controller.abort();
+    this.operations.clear();
+  }
+
+  private async initialise(payload: Record<string, unknown> | null | undefined): Promise<void> {
+    if (this.initialised) {
+      this.close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
+      return;
+    }
+    this.initialised = true;
+    clearTimeout(this.initWait);
+    const credentials = credentialsOf(payload ?? {}, this.request);
+    try {
+      await this.options.authenticate(credentials, this.request);
+    } catch (error) {
+      // A fault of ours is no reason to give up; a refusal is.
+      const [told] = this.options.errorsOf(error);
+      const refused = told?.extensions?.code === 'BAD_CREDENTIAL' || told?.extensions?.code === 'FORBIDDEN';
+      this.close(refused ? CloseCode.Forbidden : 1011, told?.message ?? '');
+      return;
+    }
+    this.credentials = credentials;
+    this.send({ type: MessageType.ConnectionAck });
+  }
+
+  private async subscribe(id: string, payload: SubscribePayload): Promise<void> {
+    const { credentials, operations, options, tracked } = this;
+    if (credentials === undefined) {
+      this.close(CloseCode.Unauthorized, 'Unauthorized');
+      return;
+    }
+    if (operations.has(id)) {
+      this.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+      return;
+    }
+    if (operations.size >= operationsPerSocket) {
+      this.send({ id, type: MessageType.Error, payload: [tooManyOperations] });
+      return;
+    }
+    const controller = new AbortController();
+    operations.set(id, controller);
+    // Once the client completed, its id may be another operation's.
+    const finish = (message: object) => {
+      if (controller.signal.aborted) return;
+      operations.delete(id);
+      this.send(message);
       controller.abort();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+    };
+    try {
+      const running = await tracked(options.run(payload, credentials, controller, this.request));
+      if ('errors' in running) {
+        finish({ id, type: MessageType.Error, payload: running.errors });
+        return;
+      }
+      const writing = this.write(id, running.items, controller.signal);
+      await (running.short ? tracked(writing) : writing);
+      finish({ id, type: MessageType.Complete });
+    } catch (error) {
+      finish({ id, type: MessageType.Error, payload: options.errorsOf(error) });
+    }
+  }
+
+  private async write(id: string, items: AsyncIterable<LiveItem>, signal: AbortSignal): Promise<void> {
+    const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    for await (const { json } of items) {
+      if (signal.aborted) return;
+      await sent(this.socket, `${head}${json}}`);
+    }
+  }
+
+  private send(message: object): void {
+    void sent(this.socket, JSON.stringify(message));
+  }
+
+  private close(code: number, reason: string): void {
+    // A close frame has room for 123 bytes.
+    this.socket.close(
+      code,
+      Buffer.from(reason)
+        .subarray(0, 123)
+        .toString()
+        .replace(/\ufffd+$/, ''),
+    );
+  }
 }
 
-// graphql-ws hands over what `onSubscribe` gave it.
-const takeFrames = ((args: { frames: AsyncIterable<never> }) => args.frames) as never;
+const tooManyOperations: FormattedError = {
+  message: `A connection has at most ${operationsPerSocket} operations at a time.`,
+  extensions: { code: 'OPERATION_LIMIT_EXCEEDED', limit: operationsPerSocket },
+};
 
-/** graphql-ws wants GraphQLErrors; they are sent as they were. */
-function wireErrors(errors: readonly FormattedError[]): GraphQLError[] {
-  return errors.map((error) => Object.assign(new GraphQLError(error.message), { toJSON: () => error }));
+/** Undefined for what is no message of the protocol. */
+function messageFrom(text: string | undefined): ReturnType<typeof parseMessage> | undefined {
+  try {
+    return text === undefined ? undefined : parseMessage(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Answers an upgrade that is none, and waits for nothing more from its client. */
@@ -241,18 +276,20 @@ export function refuseUpgrade(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
 }
 
-/** Sends a frame; waits when the peer reads more slowly than we write. */
+/** Sends a frame. Waits while the peer reads more slowly than we write, and reads nothing of it meanwhile. */
 async function sent(socket: WebSocket, frame: string): Promise<void> {
   if (socket.readyState !== socket.OPEN) return;
   if (socket.bufferedAmount < bufferedBytes) {
     socket.send(frame);
     return;
   }
+  socket.pause();
   await new Promise<void>((resolve) => socket.send(frame, () => resolve()));
+  socket.resume();
 }
 
 /** Drops a peer that answers no ping. */
-function keepAlive(socket: WebSocket): () => void {
+function keepAlive(socket: WebSocket, pingEveryMs: number): () => void {
   let alive = true;
   socket.on('pong', () => {
     alive = true;
@@ -269,9 +306,9 @@ function keepAlive(socket: WebSocket): () => void {
 }
 
 /** The payload of `connection_init`; where it names no credential, the headers of the upgrade. */
-function credentialsOf(params: Record<string, unknown> | undefined, { request }: Extra): CredentialHeaders {
+function credentialsOf(params: Record<string, unknown>, request: IncomingMessage): CredentialHeaders {
   const given = Object.fromEntries(
-    Object.entries(params ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+    Object.entries(params).map(([name, value]) => [name.toLowerCase(), value]),
   );
   const names = ['x-api-key', 'authorization'];
   const source = names.some((name) => given[name] !== undefined) ? given : request.headers;

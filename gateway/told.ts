@@ -5,8 +5,8 @@ import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import type { Answer, FormattedError } from './engine/index.ts';
-import { LiveFailure } from './live.ts';
-import { BadRequest } from './request.ts';
+import { LiveFailure } from './live-group.ts';
+import { BadRequest, unreadableType } from './request.ts';
 
 // How the front words what it doesn't answer.
 
@@ -20,7 +20,7 @@ export const longestAnsweringMs = 30_000;
 /** What a client is told of an error. Anything unexpected is a bug: the client gets an id, the log the rest. */
 export function toldErrors(error: unknown, log: Logger): FormattedError[] {
   if (error instanceof Refusal) return [{ message: error.message, extensions: error.extensions }];
-  if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: 'BAD_REQUEST' } }];
+  if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: error.code } }];
   if (error instanceof LiveFailure) return [...error.errors];
   if (error instanceof GraphQLError) return [error.toJSON() as FormattedError];
   const code = (error as { code?: unknown } | undefined)?.code;
@@ -43,26 +43,32 @@ export const shuttingDown: FormattedError = {
   extensions: { code: 'SHUTTING_DOWN' },
 };
 
-export const tooLate: FormattedError = {
-  message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
-  extensions: { code: 'REQUEST_TIMEOUT' },
-};
+export const tooLate: Answer = refusal([
+  {
+    message: `The operation took longer than ${longestAnsweringMs / 1_000} seconds: ask for less at a time.`,
+    extensions: { code: 'REQUEST_TIMEOUT' },
+  },
+]);
 
 /** The most likely reason why somebody without a credential asks for what isn't there. */
 export function withHint({ errors }: Pick<Answer, 'errors'>): Answer {
   const hint =
     'Without a credential only the public part of the graph is seen: send x-api-key or authorization.';
-  const hinted = errors.map((error) => ({ ...error, message: `${error.message} ${hint}` }));
-  return { json: JSON.stringify({ errors: hinted }), hasData: false, errors: hinted };
+  return refusal(errors.map((error) => ({ ...error, message: `${error.message} ${hint}` })));
+}
+
+function refusal(errors: readonly FormattedError[]): Answer {
+  return { json: JSON.stringify({ errors }), hasData: false, errors };
 }
 
 /** The words for a request that Fastify refused before it came to GraphQL. */
-export function clientError(status: number, { message }: Error): { code: string; message: string } {
-  if (status === 413)
-    return { code: 'LIMIT_EXCEEDED', message: `The body has at most ${longestBody} bytes.` };
-  if (status === 415)
-    return { code: 'BAD_REQUEST', message: 'Send the request as application/json in UTF-8.' };
-  return { code: 'BAD_REQUEST', message };
+export function clientError(status: number, { message }: Error): FormattedError {
+  if (status === 413) {
+    const extensions = { code: 'BODY_LIMIT_EXCEEDED', limit: longestBody };
+    return { message: `The body has at most ${longestBody} bytes.`, extensions };
+  }
+  const told = status === 415 ? unreadableType : message;
+  return { message: told, extensions: { code: 'BAD_REQUEST' } };
 }
 
 /** Answers what can't be read as HTTP, mostly because its headers are too long. */

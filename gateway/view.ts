@@ -1,10 +1,18 @@
-import { MapperKind, mapSchema, pruneSchema } from '@graphql-tools/utils';
+import { MapperKind, mapSchema } from '@graphql-tools/utils';
 import {
   type DirectiveNode,
+  type GraphQLField,
+  type GraphQLInterfaceType,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
   type GraphQLSchema,
+  type GraphQLType,
   getNamedType,
+  isInputObjectType,
   isInterfaceType,
   isObjectType,
+  isRequiredArgument,
+  isRequiredInputField,
   isUnionType,
   Kind,
   parse,
@@ -14,6 +22,8 @@ import type { View } from './engine/index.ts';
 
 // The schema a caller sees: what its scopes don't cover is not in it, so it can be neither selected nor introspected,
 // and no error names it.
+
+type AnyField = GraphQLField<unknown, unknown>;
 
 /** Alternatives of scopes needed together, as `@requiresScopes` has them. */
 type Needed = readonly (readonly string[])[];
@@ -39,42 +49,121 @@ export function viewsOf(schema: GraphQLSchema, supergraph: string): (scopes: rea
   };
 }
 
+/** Those parts of a schema that can be seen and reached; a valid schema again. */
 function visible(
   schema: GraphQLSchema,
-  needs: Map<string, Needed>,
+  needs: ReadonlyMap<string, Needed>,
   held: ReadonlySet<string>,
 ): GraphQLSchema {
-  const hidden = (coordinate: string) => {
+  const { types, parts } = goneFrom(schema, needs, held);
+  const part = (coordinate: string) => (parts.has(coordinate) ? null : undefined);
+  return mapSchema(schema, {
+    [MapperKind.TYPE]: ({ name }) => (types.has(name) ? null : undefined),
+    [MapperKind.COMPOSITE_FIELD]: (_field, name, type) => part(`${type}.${name}`),
+    [MapperKind.INPUT_OBJECT_FIELD]: (_field, name, type) => part(`${type}.${name}`),
+    [MapperKind.ARGUMENT]: ({ type }) => (types.has(getNamedType(type).name) ? null : undefined),
+  });
+}
+
+/** The types, fields and input fields to leave out, by coordinate. What goes may take more along, until nothing does. */
+function goneFrom(schema: GraphQLSchema, needs: ReadonlyMap<string, Needed>, held: ReadonlySet<string>) {
+  const types = new Set<string>();
+  const parts = new Set<string>();
+  const all = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
+  const isHidden = (coordinate: string) => {
     const needed = needs.get(coordinate);
     return needed !== undefined && !needed.some((together) => together.every((scope) => held.has(scope)));
   };
-  const lessened = new Set<string>();
-  const mapped = mapSchema(schema, {
-    [MapperKind.TYPE]: (type) => (hidden(type.name) ? null : undefined),
-    [MapperKind.COMPOSITE_FIELD]: (field, name, type) => {
-      const gone = hidden(`${type}.${name}`) || hidden(getNamedType(field.type).name);
-      if (gone) lessened.add(type);
-      return gone ? null : undefined;
-    },
-  });
-  // What is only there as one kind of an interface's items, and can't be seen whole, belongs to what is hidden.
-  const named = new Set(
-    Object.values(mapped.getTypeMap()).flatMap((type) =>
-      isObjectType(type) || isInterfaceType(type)
-        ? Object.values(type.getFields()).map((field) => getNamedType(field.type).name)
-        : isUnionType(type)
-          ? type.getTypes().map(({ name }) => name)
-          : [],
-    ),
-  );
-  const roots = new Set(
-    [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].map((type) => type?.name),
-  );
-  const whole = mapSchema(mapped, {
-    [MapperKind.OBJECT_TYPE]: (type) =>
-      lessened.has(type.name) && !named.has(type.name) && !roots.has(type.name) ? null : undefined,
-  });
-  return pruneSchema(whole);
+  const isGone = (type: GraphQLType) => types.has(getNamedType(type).name);
+  const implementersOf = (type: GraphQLInterfaceType) => {
+    const { objects, interfaces } = schema.getImplementations(type);
+    return [...objects, ...interfaces];
+  };
+  /** Composition sums up on an interface what its implementers need; those it sums up are judged one by one. */
+  const isSummedUp = (type: GraphQLInterfaceType, field = '') =>
+    (needs.get(type.name + field) ?? []).flat().every((scope) =>
+      implementersOf(type).some(({ name }) =>
+        needs
+          .get(name + field)
+          ?.flat()
+          .includes(scope),
+      ),
+    );
+
+  const fieldGoes = (type: GraphQLObjectType | GraphQLInterfaceType, { name, type: of, args }: AnyField) =>
+    isGone(of) ||
+    args.some((arg) => isRequiredArgument(arg) && isGone(arg.type)) ||
+    (isInterfaceType(type)
+      ? (isHidden(`${type.name}.${name}`) && !isSummedUp(type, `.${name}`)) ||
+        implementersOf(type).some((one) => !isGone(one) && parts.has(`${one.name}.${name}`))
+      : isHidden(`${type.name}.${name}`));
+
+  const typeGoes = (type: GraphQLNamedType): boolean => {
+    if (isHidden(type.name) && !(isInterfaceType(type) && isSummedUp(type))) return true;
+    if (isObjectType(type) || isInterfaceType(type)) {
+      const fields = Object.values(type.getFields());
+      for (const field of fields) if (fieldGoes(type, field)) parts.add(`${type.name}.${field.name}`);
+      if (fields.every(({ name }) => parts.has(`${type.name}.${name}`))) return true;
+    }
+    if (isInterfaceType(type)) return implementersOf(type).every(isGone);
+    if (isUnionType(type)) return type.getTypes().every(isGone);
+    if (isInputObjectType(type)) {
+      const fields = Object.values(type.getFields());
+      const lost = fields.filter((field) => isGone(field.type));
+      for (const { name } of lost) parts.add(`${type.name}.${name}`);
+      return lost.length === fields.length || lost.some(isRequiredInputField);
+    }
+    return false;
+  };
+
+  for (let before = -1; before < types.size + parts.size; ) {
+    before = types.size + parts.size;
+    for (const type of all) if (typeGoes(type)) types.add(type.name);
+    const { reached, named } = reachedIn(schema, types, parts);
+    for (const type of all) {
+      // What is only there as one kind of an interface's items, and can't be seen whole, belongs to what is hidden.
+      const isRest =
+        isObjectType(type) &&
+        !named.has(type.name) &&
+        fieldsLeft(type, parts).length < Object.keys(type.getFields()).length;
+      if (!reached.has(type.name) || isRest) types.add(type.name);
+    }
+  }
+  return { types, parts };
+}
+
+/** What a client can come to from the roots, and what of it a field or union names. */
+function reachedIn(schema: GraphQLSchema, types: ReadonlySet<string>, parts: ReadonlySet<string>) {
+  const reached = new Set<string>();
+  const named = new Set<string>();
+  const name = (of: GraphQLType) => {
+    const type = getNamedType(of);
+    named.add(type.name);
+    reach(type);
+  };
+  const reach = (type: GraphQLNamedType): void => {
+    if (reached.has(type.name) || types.has(type.name)) return;
+    reached.add(type.name);
+    if (isObjectType(type) || isInterfaceType(type)) {
+      for (const field of fieldsLeft(type, parts)) {
+        name(field.type);
+        for (const arg of field.args) name(arg.type);
+      }
+      type.getInterfaces().forEach(reach);
+    }
+    if (isInterfaceType(type)) schema.getPossibleTypes(type).forEach(reach);
+    if (isUnionType(type)) type.getTypes().forEach(name);
+    if (isInputObjectType(type)) for (const field of Object.values(type.getFields())) name(field.type);
+  };
+  for (const root of [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]) {
+    if (root) name(root);
+  }
+  for (const { args } of schema.getDirectives()) for (const arg of args) name(arg.type);
+  return { reached, named };
+}
+
+function fieldsLeft(type: GraphQLObjectType | GraphQLInterfaceType, parts: ReadonlySet<string>): AnyField[] {
+  return Object.values(type.getFields()).filter((field) => !parts.has(`${type.name}.${field.name}`));
 }
 
 /** What each type (`User`) and field (`User.email`) of the supergraph needs. @throws for `@policy`, which nothing here can judge */

@@ -25,3 +25,13 @@ export type EntityName = keyof typeof idPrefixes;
 export function newId(entity: EntityName): string {
   return typeidUnboxed(idPrefixes[entity]);
 }
+
+const form = /^([a-z]+)_[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+const entities = new Map<string, EntityName>(
+  Object.entries(idPrefixes).map(([entity, prefix]) => [prefix, entity as EntityName]),
+);
+
+/** The entity that an id belongs to, whether or not it exists; undefined for what can't be an id. */
+export function entityOf(id: string): EntityName | undefined {
+  return entities.get(form.exec(id)?.[1] ?? '');
+}

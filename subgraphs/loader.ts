@@ -5,15 +5,18 @@ import type { Sql } from './db.ts';
 // Reads that resolvers ask for one by one and the database answers together. A loader belongs to one call of the
 // subgraph, so nothing read for one caller is ever given to another.
 
-type Batch<Key, Value> = (keys: readonly Key[], context: Context) => Promise<ArrayLike<Value | Error>>;
+/** As much of a context as a loader needs. */
+type Loading = Pick<Context, 'loaders'>;
+
+type Batch<Key, Value, In> = (keys: readonly Key[], context: In) => Promise<ArrayLike<Value | Error>>;
 
 /**
  * A loader per call: `const userById = perRequest(usersById)`, then `userById(context).load(id)`.
  * @param batch  answers in the order of its keys; an Error for a key fails that key alone.
  */
-export function perRequest<Key, Value>(
-  batch: Batch<Key, Value>,
-): (context: Context) => DataLoader<Key, Value> {
+export function perRequest<Key, Value, In extends Loading = Context>(
+  batch: Batch<Key, Value, In>,
+): (context: In) => DataLoader<Key, Value> {
   return (context) => {
     const known = context.loaders.get(batch) as DataLoader<Key, Value> | undefined;
     if (known !== undefined) return known;

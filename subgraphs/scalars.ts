@@ -81,6 +81,9 @@ export const EventCursor = new GraphQLScalarType<string, string>({
   parseLiteral: (node) => parseCursor('value' in node ? node.value : undefined),
 });
 
+/** All of them. */
+export const scalars = [DateTime, Day, TimeZone, Url, Json, BigIntScalar, Decimal, EventCursor];
+
 function parseBigInt(value: unknown): bigint {
   if (typeof value === 'bigint') return value;
   const text = typeof value === 'number' || typeof value === 'string' ? String(value) : '';

@@ -44,6 +44,9 @@ function resolved(file: string, from: string): string {
 /** The subgraph that a file belongs to, if it stands in the folder of one. */
 const subgraphOf = (file: string) => /^subgraphs\/(\w+)\//.exec(file)?.[1];
 
+/** The gateway's own subgraph. */
+const isOwn = (file: string) => file.startsWith('gateway/own/');
+
 /** `file -> import` for each import that breaks a rule. */
 function broken(from: (source: Source) => boolean, mayNot: (to: string, file: string) => boolean): string[] {
   return sources
@@ -84,15 +87,26 @@ describe('imports', () => {
 
   it('of the gateway reach few of the subgraphs, but where one process is put together', () => {
     const puttingTogether = ['index', 'schema', 'welcome', 'docs'].map((name) => `gateway/${name}.ts`);
-    const shared = ['principal', 'errors', 'fault', 'start-failure'].map((name) => `subgraphs/${name}.ts`);
-    const isGateway = ({ file }: Source) => file.startsWith('gateway/') && !puttingTogether.includes(file);
+    const shared = ['principal', 'errors', 'fault', 'scalars', 'start-failure'].map(
+      (name) => `subgraphs/${name}.ts`,
+    );
+    const isGateway = ({ file }: Source) =>
+      file.startsWith('gateway/') && !isOwn(file) && !puttingTogether.includes(file);
     expect(broken(isGateway, (to) => to.startsWith('subgraphs/') && !shared.includes(to))).toEqual([]);
+  });
+
+  it("of the gateway's own subgraph reach what features are made of, and no other subgraph", () => {
+    const shared = ['errors', 'feature', 'id', 'loader', 'principal', 'scalars', 'scopes'].map(
+      (name) => `subgraphs/${name}.ts`,
+    );
+    const mayNot = (to: string) => to.startsWith('subgraphs/') && !shared.includes(to);
+    expect(broken(({ file }) => isOwn(file), mayNot)).toEqual([]);
   });
 
   it.each([
     ['dataloader', ['subgraphs/loader.ts']],
     ['postgrator', ['subgraphs/db.ts']],
-    ['@graphql-hive/router-query-planner', ['gateway/engine/plan.ts']],
+    ['@graphql-hive/router-query-planner', ['gateway/engine/planner/plan.ts']],
   ])('of %s stand in one file', (library, files) => {
     expect(sources.filter(({ imports }) => imports.includes(library)).map(({ file }) => file)).toEqual(files);
   });

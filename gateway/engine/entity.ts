@@ -1,3 +1,4 @@
+import { merge } from './merge.ts';
 import type { Place } from './path.ts';
 
 // Entities in the merged data: finding them by a plan's path, writing the representation a subgraph knows them by, and
@@ -12,6 +13,8 @@ export type TypeTest = (typename: unknown, condition: string) => boolean;
 export interface Types {
   readonly isOf: TypeTest;
   readonly isAbstract: (name: unknown) => boolean;
+  /** Whether a subgraph knows an interface as an object. */
+  readonly isInterfaceObject: (subgraph: string, name: string) => boolean;
 }
 
 export type Segment =
@@ -50,7 +53,9 @@ export function walkTo(path: readonly Segment[], isOf: TypeTest): Walk {
         walk((value as Data)[field], at + 1, located ? { up: place, key: field } : undefined);
       } else {
         const typename = (value as Data).__typename;
-        if (segment.types.some((type) => isOf(typename, type))) walk(value, at + 1, place);
+        // Nobody asks the type of what can have one only.
+        if (typename === undefined || segment.types.some((type) => isOf(typename, type)))
+          walk(value, at + 1, place);
       }
     };
     walk(data, 0, undefined);
@@ -79,10 +84,10 @@ export type Requirement =
 /** How a fetch writes the representations of entities. */
 export interface Representation {
   /**
-   * @param strict  whether something failed before. Then an entity that lacks a required field isn't sent, since the
-   *                subgraph would compute from nothing and put a second error on top of the first.
+   * @returns undefined for an entity that lacks a required field: either nobody asked for what would be computed from it,
+   *          or an error says already why it is missing.
    */
-  write(entity: Data, strict: boolean): Data | undefined;
+  write(entity: Data): Data | undefined;
   /** What two of the representations share exactly if they are equal. */
   identity(representation: Data): string | number;
 }
@@ -127,32 +132,27 @@ function singleKeyed(type: string, name: string, as: string): Representation {
 }
 
 function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representation['write'] {
-  const write = (from: Data, to: Data, list: readonly Requirement[], strict: boolean): boolean => {
+  const write = (from: Data, to: Data, list: readonly Requirement[]): boolean => {
     for (const requirement of list) {
       if (requirement.on !== undefined) {
-        if (isOf(from.__typename, requirement.on) && !write(from, to, requirement.inner, strict))
-          return false;
+        if (isOf(from.__typename, requirement.on) && !write(from, to, requirement.inner)) return false;
         continue;
       }
       const value = from[requirement.name];
-      if (value === undefined) {
-        if (strict) return false;
-        continue;
-      }
-      const written = requirement.inner ? copy(value, requirement.inner, strict) : value;
+      if (value === undefined) return false;
+      const written = requirement.inner ? copy(value, requirement.inner) : value;
       if (written === missing) return false;
       // Two requirements may describe parts of one object.
-      const before = to[requirement.as];
-      if (isObject(before) && isObject(written)) Object.assign(before, written);
-      else to[requirement.as] = written;
+      if (to[requirement.as] === undefined) to[requirement.as] = written;
+      else merge(to, { [requirement.as]: written }, () => false, false);
     }
     return true;
   };
-  const copy = (value: unknown, list: readonly Requirement[], strict: boolean): unknown => {
+  const copy = (value: unknown, list: readonly Requirement[]): unknown => {
     if (Array.isArray(value)) {
       const items: unknown[] = [];
       for (const item of value) {
-        const written = copy(item, list, strict);
+        const written = copy(item, list);
         if (written === missing) return missing;
         items.push(written);
       }
@@ -160,11 +160,11 @@ function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representat
     }
     if (typeof value !== 'object' || value === null) return value;
     const to: Data = {};
-    return write(value as Data, to, list, strict) ? to : missing;
+    return write(value as Data, to, list) ? to : missing;
   };
-  return (entity, strict) => {
+  return (entity) => {
     const to: Data = {};
-    if (!write(entity, to, requires, strict)) return undefined;
+    if (!write(entity, to, requires)) return undefined;
     // Without a single key there is nothing to know it by.
     for (const name in to) if (name !== '__typename' && to[name] !== null) return to;
     return undefined;
@@ -172,10 +172,6 @@ function writerOf(requires: readonly Requirement[], isOf: TypeTest): Representat
 }
 
 const missing = Symbol('missing');
-
-function isObject(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function identityOf(value: unknown): string {
   if (typeof value === 'string') return `${value.length}"${value}`;

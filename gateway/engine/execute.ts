@@ -1,42 +1,16 @@
+import { parse } from 'graphql';
+import { askedIn, fragmentsIn, operationIn } from './asked.ts';
 import { type Data, type Representation, type Rewrite, rewrite, type Types, type Walk } from './entity.ts';
-import type { FormattedError } from './error.ts';
+import { depthOfNull, distinct, explain, fail, missingIn, record } from './loss.ts';
 import { merge } from './merge.ts';
 import type { Values } from './operation.ts';
 import { type Path, type Place, pathOf } from './path.ts';
-import {
-  type Call,
-  type Result,
-  type ResultError,
-  type Signal,
-  type Subgraph,
-  SubgraphFailure,
-} from './subgraph.ts';
-import type { WireNames } from './wire.ts';
+import { entityFields } from './planner/separate.ts';
+import { type Fetch, picked, type Run } from './run.ts';
+import type { Result, ResultError } from './subgraph.ts';
 
 // Plan -> merged data. A plan is a tree of steps; a step never throws: what goes wrong becomes errors at the places it
 // concerns, and the rest of the plan goes on.
-
-/** What all runs of an engine share. */
-export interface Services {
-  readonly subgraphs: ReadonlyMap<string, Subgraph<unknown>>;
-  readonly maskErrors: boolean;
-  readonly onCall: ((subgraph: string, text: string, variables: Values | undefined) => void) | undefined;
-  /** Logs what went wrong inside; returns an id to tell the client. */
-  onFault(error: unknown, where: string): string | undefined;
-}
-
-/** One execution of a plan. */
-export interface Run {
-  readonly data: Data;
-  readonly errors: FormattedError[];
-  /** Where calls failed altogether: everything missing below is explained by that. */
-  readonly failures: Path[];
-  readonly values: Values;
-  readonly caller: unknown;
-  readonly signal: Signal | undefined;
-  readonly services: Services;
-  readonly wireNames: WireNames;
-}
 
 /** @returns undefined when it is done already. */
 export type Step = (run: Run) => Promise<void> | undefined;
@@ -74,38 +48,36 @@ export function condition(variable: string, yes: Step | undefined, no: Step | un
   return (run) => (run.values[variable] === true ? yes?.(run) : no?.(run));
 }
 
-/** An operation for one subgraph, as planned. */
-export interface Fetch {
-  readonly subgraph: string;
-  readonly kind: Call<unknown>['kind'];
-  readonly text: string;
-  readonly variables: readonly string[];
-  /** Names that the planner made up -> what they stand for. */
-  readonly renamed: ReadonlyMap<string, string>;
-  readonly rewrites: readonly Rewrite[];
-  /** The response keys of its root fields. */
-  readonly rootKeys: readonly string[];
-}
-
 /** Fetches root fields. */
 export function fetchRoot(fetch: Fetch, types: Types): Step {
-  const places = () => fetch.rootKeys.map((key) => [key]);
-  return (run) =>
-    callSubgraph(run, fetch, picked(run.values, fetch.variables), places, (result) =>
-      mergeRoot(run, fetch, types, result),
-    );
+  return (run) => {
+    const lost = () => lostAtRoot(run, fetch, types);
+    const take = (result: Result) => mergeRoot(run, fetch, types, result);
+    return callSubgraph(run, fetch, picked(run.values, fetch.variables), lost, take);
+  };
 }
 
 /** Puts one result of a root fetch (or one event of a stream) into the merged data. */
 export function mergeRoot(run: Run, fetch: Fetch, types: Types, result: Result): void {
-  if (result.errors)
-    for (const error of result.errors) {
-      const path = error.path ?? (fetch.rootKeys.length === 1 ? fetch.rootKeys : undefined);
-      record(run, fetch, error, path);
-    }
-  if (!result.data) return;
-  for (const change of fetch.rewrites) rewrite(result.data, change, types.isOf);
-  merge(run.data, result.data, types.isAbstract, false);
+  const { data, errors = [] } = result;
+  for (const error of errors) {
+    const path = error.path ?? (fetch.rootKeys.length === 1 ? fetch.rootKeys : undefined);
+    record(run, fetch, error, path, path && depthOfNull(data, path));
+  }
+  if (data) {
+    for (const change of fetch.rewrites) rewrite(data, change, types.isOf);
+    merge(run.data, data, types.isAbstract, false);
+  } else if (errors.length > 0) {
+    // The error of one field may have cost the others.
+    explain(run, fetch, lostAtRoot(run, fetch, types));
+  }
+}
+
+function lostAtRoot(run: Run, fetch: Fetch, { isOf }: Types): Path[] {
+  const document = parse(fetch.text, { noLocation: true });
+  const fetched = { fragments: fragmentsIn(document), renamed: fetch.renamed, isOf };
+  const asked = askedIn(operationIn(document).selectionSet, fetched.fragments);
+  return missingIn(run.data, asked, fetched, undefined);
 }
 
 /** One `_entities` field of a fetch: the entities at some paths of the merged data. */
@@ -115,6 +87,8 @@ export interface Batch {
   readonly paths: readonly { readonly walk: Walk; readonly prefix: Path }[];
   readonly representation: Representation;
   readonly inputRewrites: readonly Rewrite[];
+  /** The interface whose objects it asks for their types, where they were known by the interface's name alone. */
+  readonly identifies: string | undefined;
   readonly outputRewrites: readonly Rewrite[];
 }
 
@@ -127,12 +101,45 @@ export function fetchEntities(fetch: Fetch, batches: readonly Batch[], types: Ty
     if (collected.every(({ representations }) => representations.length === 0)) return undefined;
     const variables = picked(run.values, fetch.variables) ?? {};
     for (const { batch, representations } of collected) variables[batch.variable] = representations;
-    const places = () => distinct(collected.flatMap(({ prefixes }) => prefixes));
-    return callSubgraph(run, fetch, variables, places, ({ data, errors }) => {
-      if (errors) placeErrors(run, fetch, collected, errors);
-      if (data) for (const one of collected) putBack(one, data, types);
-    });
+    const lost = () => lostEntities(run, fetch, collected, types);
+    const take = (result: Result) => mergeEntities(run, fetch, collected, types, result);
+    return callSubgraph(run, fetch, variables, lost, take);
   };
+}
+
+function mergeEntities(
+  run: Run,
+  fetch: Fetch,
+  batches: readonly Collected[],
+  types: Types,
+  { data, errors = [] }: Result,
+): void {
+  if (errors.length > 0) placeErrors(run, fetch, batches, errors, data);
+  if (data) for (const collected of batches) putBack(collected, data, types);
+  if (errors.length === 0) return;
+  // The error of one field may have cost its entity.
+  const failed = (key: string, index: number) =>
+    errors.some(({ path }) => path?.[1] === undefined || (path[0] === key && Number(path[1]) === index));
+  explain(run, fetch, lostEntities(run, fetch, batches, types, failed));
+}
+
+/** What a fetch of entities was to bring and didn't; of some entities only, if `isMeant` says so. */
+function lostEntities(
+  run: Run,
+  fetch: Fetch,
+  batches: readonly Collected[],
+  { isOf }: Types,
+  isMeant: (key: string, index: number) => boolean = () => true,
+): Path[] {
+  const document = parse(fetch.text, { noLocation: true });
+  const fetched = { fragments: fragmentsIn(document), renamed: fetch.renamed, isOf };
+  return batches.flatMap((collected) => {
+    const { key } = collected.batch;
+    const asked = entityFields(document, key);
+    return located(run, collected)
+      .filter((_, index) => isMeant(key, index))
+      .flatMap((places) => places.flatMap(({ object, place }) => missingIn(object, asked, fetched, place)));
+  });
 }
 
 /** Representations without duplicates, and the objects that each of them stands for. */
@@ -152,9 +159,8 @@ function collect(run: Run, batch: Batch, { isOf }: Types): Collected {
   const collected: Collected = { batch, representations: [], objects: [], others: [], prefixes: [] };
   const { representations, objects, others, prefixes } = collected;
   const known = new Map<string | number, number>();
-  const strict = run.errors.length > 0;
   const add = (object: Data) => {
-    const written = representation.write(object, strict);
+    const written = representation.write(object);
     if (!written) return;
     for (const change of inputRewrites) rewrite(written, change, isOf);
     const identity = representation.identity(written);
@@ -183,54 +189,62 @@ function putBack({ batch, objects, others }: Collected, data: Data, { isOf, isAb
     const fromRoot = first?.key !== undefined && first.key in data;
     rewrite(fromRoot ? data : results, change, isOf);
   }
+  const put = (object: Data, result: unknown, shared: boolean) => {
+    if (typeof result === 'object' && result !== null) merge(object, result as Data, isAbstract, shared);
+    else if (isAbstract(object.__typename) && object.__typename === batch.identifies)
+      object.__typename = unknownType;
+  };
   // The first place may have the result itself, the others get copies before that: no two places share an object.
-  for (const { index, object } of others) {
-    const result = results[index];
-    if (typeof result === 'object' && result !== null) merge(object, result, isAbstract, true);
-  }
-  for (let index = 0; index < objects.length; index += 1) {
-    const result = results[index];
-    if (typeof result === 'object' && result !== null) merge(objects[index]!, result, isAbstract, false);
-  }
+  for (const { index, object } of others) put(object, results[index], true);
+  for (let index = 0; index < objects.length; index += 1) put(objects[index]!, results[index], false);
 }
+
+/** Stands for the type of an object that no subgraph could tell: no type has this name, so the object becomes null. */
+const unknownType = '';
 
 function placeErrors(
   run: Run,
   fetch: Fetch,
   batches: readonly Collected[],
   errors: readonly ResultError[],
+  data: Result['data'],
 ): void {
-  const located = new Map<Collected, Path[][]>();
+  const places = new Map(
+    batches.map((one) => [
+      one.batch.key,
+      // Two paths may lead to one object.
+      located(run, one).map((standing) => distinct(standing.map(({ place }) => pathOf(place)))),
+    ]),
+  );
   for (const error of errors) {
     const [key, index, ...rest] = error.path ?? [];
-    const batch = batches.find((candidate) => candidate.batch.key === key);
-    if (batch && !located.has(batch)) located.set(batch, placesOf(run, batch));
-    const places = batch && index !== undefined ? located.get(batch)?.[Number(index)] : undefined;
-    if (places) {
-      for (const path of places) record(run, fetch, error, [...path, ...rest]);
+    const paths = index === undefined ? undefined : places.get(String(key))?.[Number(index)];
+    if (paths) {
+      // The entity's own place stands for the first two steps of the path.
+      const depth = Math.max(depthOfNull(data, error.path!) - 2, 0);
+      for (const path of paths) record(run, fetch, error, [...path, ...rest], path.length + depth);
       continue;
     }
+    const batch = batches.find((candidate) => candidate.batch.key === key);
     const prefixes = (batch ? [batch] : batches).flatMap((one) => one.prefixes);
     for (const prefix of distinct(prefixes)) record(run, fetch, error, prefix);
   }
 }
 
 /** Where the objects of each representation stand. */
-function placesOf(run: Run, { batch, objects, others }: Collected): Path[][] {
+function located(
+  run: Run,
+  { batch, objects, others }: Collected,
+): { readonly object: Data; readonly place: Place | undefined }[][] {
   const indices = new Map(objects.map((object, index) => [object, index]));
   for (const { object, index } of others) indices.set(object, index);
-  const places: Path[][] = objects.map(() => []);
+  const places: ReturnType<typeof located> = objects.map(() => []);
   const locate = (object: Data, place: Place | undefined) => {
     const index = indices.get(object);
-    if (index !== undefined) places[index]!.push(pathOf(place));
+    if (index !== undefined) places[index]!.push({ object, place });
   };
   for (const { walk } of batch.paths) walk(run.data, locate, true);
-  // Two paths may lead to one object.
-  return places.map(distinct);
-}
-
-function distinct(paths: readonly Path[]): Path[] {
-  return [...new Map(paths.map((path) => [path.join('\0'), path])).values()];
+  return places;
 }
 
 /**
@@ -241,19 +255,13 @@ function callSubgraph(
   run: Run,
   fetch: Fetch,
   variables: Values | undefined,
-  places: () => Path[],
+  lost: () => Path[],
   take: (result: Result) => void,
 ): Promise<void> | undefined {
   const { services, signal, caller } = run;
   if (signal?.aborted) return undefined;
-  const fail = (error: unknown) => {
-    if (signal?.aborted) return;
-    const { message, extensions } = failureOf(services, fetch.subgraph, error);
-    for (const place of places()) {
-      const path = clientPath(run, fetch, place);
-      run.failures.push(path);
-      run.errors.push({ message, ...(path.length > 0 && { path }), extensions });
-    }
+  const failed = (error: unknown) => {
+    if (!signal?.aborted) fail(run, fetch, error, lost());
   };
   let answered: Promise<Result> | Result;
   try {
@@ -263,76 +271,10 @@ function callSubgraph(
     services.onCall?.(fetch.subgraph, text, variables);
     answered = subgraph.execute({ kind, text, variables, caller, signal });
   } catch (error) {
-    fail(error);
+    failed(error);
     return undefined;
   }
-  if ('then' in answered) return answered.then(take, fail);
+  if ('then' in answered) return answered.then(take, failed);
   take(answered);
   return undefined;
-}
-
-/** What clients are told of a call that failed. */
-export function failureOf(services: Services, subgraph: string, error: unknown): FormattedError {
-  const id = services.onFault(
-    error instanceof SubgraphFailure ? (error.cause ?? error) : error,
-    `subgraph ${subgraph}`,
-  );
-  if (error instanceof SubgraphFailure) {
-    return { message: error.message, extensions: { code: error.code, subgraph, ...(id && { id }) } };
-  }
-  return {
-    message: `Subgraph "${subgraph}" could not be asked.`,
-    extensions: { code: 'INTERNAL', subgraph, ...(id && { id }) },
-  };
-}
-
-function record(
-  run: Run,
-  fetch: Fetch,
-  error: ResultError,
-  path: readonly (string | number)[] | undefined,
-): void {
-  const told = toldOf(run.services, fetch.subgraph, error);
-  if (path)
-    run.errors.push({
-      message: told.message,
-      path: clientPath(run, fetch, path),
-      extensions: told.extensions,
-    });
-  else run.errors.push(told);
-}
-
-/** What clients are told of a subgraph's error: coded ones as they are, the others masked. */
-export function toldOf(services: Services, subgraph: string, error: ResultError): FormattedError {
-  const { stacktrace: _, ...extensions } = error.extensions ?? {};
-  const { code } = extensions;
-  // Apollo Server gives this code to what has none.
-  if (typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR')
-    return { message: error.message, extensions };
-  if (!services.maskErrors) {
-    return { message: error.message, extensions: { code: 'SUBGRAPH_ERROR', subgraph, ...extensions } };
-  }
-  const id = services.onFault(error, `subgraph ${subgraph}`);
-  return {
-    message: `Subgraph "${subgraph}" failed to answer this field.`,
-    extensions: { code: 'SUBGRAPH_ERROR', subgraph, ...(id && { id }) },
-  };
-}
-
-/** A subgraph's path in the client's words; indices that a server sent as strings are numbers. */
-function clientPath(run: Run, fetch: Fetch, path: readonly (string | number)[]): Path {
-  return path.map((key) => {
-    if (typeof key === 'number') return key;
-    if (/^\d+$/.test(key)) return Number(key);
-    const name = fetch.renamed.get(key) ?? key;
-    return run.wireNames.clientName(name);
-  });
-}
-
-/** Those of the variables that have a value. */
-export function picked(values: Values, names: readonly string[]): Values | undefined {
-  if (names.length === 0) return undefined;
-  const some: Values = {};
-  for (const name of names) if (Object.hasOwn(values, name)) some[name] = values[name];
-  return some;
 }

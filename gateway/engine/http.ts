@@ -1,13 +1,14 @@
 import { type Dispatcher, Pool } from 'undici';
-import { SubgraphSocket } from './socket.ts';
+import { SubgraphEvents } from './events.ts';
+import { NoSocket, SubgraphSocket } from './socket.ts';
 import { type Call, type Result, resultFrom, type Subgraph, SubgraphFailure } from './subgraph.ts';
 
 // A subgraph behind a URL: queries and mutations by POST over kept-alive connections, subscriptions over one
-// graphql-transport-ws socket that all of them share.
+// graphql-transport-ws socket that all of them share, or by server-sent events where the subgraph takes no socket.
 
 export interface OverHttpOptions<Caller> {
   name: string;
-  /** Where it answers queries; subscriptions at the same place with `ws:` or `wss:`. */
+  /** Where it answers queries; subscriptions at the same place with `ws:` or `wss:`, or by server-sent events. */
   url: string;
   headersOf?(caller: Caller): Record<string, string>;
   /** Sent in a subscription's `extensions`: the socket is shared, so a caller can't stand in its headers. */
@@ -33,6 +34,9 @@ export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Cal
   const { origin, pathname, search } = new URL(url);
   const pool = new Pool(origin, { connections, keepAliveTimeout: 30_000 });
   let socket: SubgraphSocket | undefined;
+  let events: SubgraphEvents | undefined;
+  /** The last stream was opened by server-sent events. */
+  let byEvents = false;
 
   const post = (call: Call<Caller>): Promise<Result> =>
     new Promise((resolve, reject) => {
@@ -85,12 +89,27 @@ export function overHttp<Caller>(options: OverHttpOptions<Caller>): Subgraph<Cal
       }
     },
     async subscribe(call) {
-      socket ??= new SubgraphSocket(name, url);
       const { text: query, variables, caller, signal } = call;
-      return socket.subscribe({ query, variables, extensions: streamExtensionsOf?.(caller) }, signal);
+      if (!byEvents) {
+        socket ??= new SubgraphSocket(name, url, timeoutMs);
+        try {
+          return await socket.subscribe(
+            { query, variables, extensions: streamExtensionsOf?.(caller) },
+            signal,
+          );
+        } catch (error) {
+          if (!(error instanceof NoSocket)) throw error;
+        }
+      }
+      // Unless it works, the socket has the next try.
+      byEvents = false;
+      events ??= new SubgraphEvents(name, url, timeoutMs);
+      const opened = await events.subscribe({ query, variables }, headersOf?.(caller), signal);
+      byEvents = true;
+      return opened;
     },
     async dispose() {
-      await Promise.all([socket?.dispose(), pool.destroy()]);
+      await Promise.all([socket?.dispose(), events?.dispose(), pool.destroy()]);
     },
   };
 }

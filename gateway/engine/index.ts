@@ -1,13 +1,15 @@
-import { executeSync, type GraphQLSchema } from 'graphql';
+import { executeSync, type GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import type { Data, Types } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
-import { failureOf, mergeRoot, picked, type Run, type Services, sequence, toldOf } from './execute.ts';
+import { mergeRoot, sequence } from './execute.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { copied } from './merge.ts';
 import { type Operation, Operations, type Values, type View } from './operation.ts';
-import { type Plan, Planner } from './plan.ts';
+import { type Plan, Planner } from './planner/plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
-import type { Result, Signal, Subgraph } from './subgraph.ts';
+import { failureOf, picked, type Run, type Services, toldOf } from './run.ts';
+import { checkScalars } from './scalar.ts';
+import { type Result, type Signal, type Subgraph, SubgraphFailure } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Resume, Variant } from './variant.ts';
 
@@ -34,6 +36,8 @@ export interface EngineOptions<Caller> {
   supergraph: string;
   /** How to reach each `join__Graph`. */
   subgraph(name: string, url: string | undefined): Subgraph<Caller>;
+  /** What is known of the supergraph's scalars: values that these refuse are refused. */
+  scalars?: readonly GraphQLScalarType[];
   /** Those given replace their defaults. */
   limits?: Partial<Limits>;
   /** Whether errors of subgraphs without a code lose their message. Default true. */
@@ -69,8 +73,8 @@ export interface StreamEvent {
   readonly cursor: string | undefined;
   /** The item says that the stream is live from here on: what was missed, if anything, has been sent. */
   readonly live: boolean;
-  /** The event's root as the subgraph sent it; `answer` doesn't change it. */
-  readonly data: Data | null;
+  /** The event's root as the subgraph sent it; `answer` doesn't change it. Undefined: the subgraph refuses the stream. */
+  readonly data: Data | null | undefined;
   readonly errors: Result['errors'];
 }
 
@@ -78,7 +82,8 @@ export interface Stream<Caller = unknown> {
   /** The subgraph's items in order. Throws if the subgraph breaks the stream off; ends only if it completes it. */
   events: AsyncIterable<StreamEvent>;
   /**
-   * Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted.
+   * Fetches what an event lacks and writes it: the same for every caller of the stream, as often as wanted. Without data
+   * for an event that refuses the stream.
    * @param caller  who asks subgraphs; by default who opened the stream.
    */
   answer(event: StreamEvent, caller?: Caller): Promise<Answer>;
@@ -114,7 +119,8 @@ interface Ready {
 export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Caller> {
   const { maskErrors = true, cacheSize = 1_000, percentage = () => Math.random() * 100 } = options;
   const planner = new Planner(options.supergraph, { labels: options.overrideLabels, cacheSize });
-  const supergraph = readSupergraph(options.supergraph, planner.consumerSdl);
+  const supergraph = readSupergraph(planner);
+  checkScalars(supergraph.schema, options.scalars ?? []);
   const operations = new Operations({
     supergraph,
     limits: { ...defaultLimits, ...options.limits },
@@ -131,6 +137,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     isOf: (name, condition) =>
       name === condition || (supergraph.subtypes.get(condition)?.has(name as string) ?? false),
     isAbstract: (name) => supergraph.subtypes.has(name as string),
+    isInterfaceObject: (subgraph, name) => supergraph.interfaceObjects.get(subgraph)?.has(name) ?? false,
   };
 
   const projections = new WeakMap<Variant, Projection>();
@@ -172,15 +179,22 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
     return made;
   };
 
-  const runOf = (operation: Operation, values: Values, { caller, signal }: EngineRequest<Caller>): Run => ({
+  const runOf = (
+    { wireNames }: Operation,
+    { document }: Variant,
+    values: Values,
+    { caller, signal }: EngineRequest<Caller>,
+  ): Run => ({
     data: {},
     errors: [],
+    told: new Set(),
     failures: [],
     values,
     caller,
     signal,
     services,
-    wireNames: operation.wireNames,
+    document,
+    wireNames,
   });
 
   return {
@@ -199,7 +213,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const variant = operation.variant(values);
       const prepared = ready(operation, variant, request.caller);
       if ('errors' in prepared) return prepared.answer;
-      const run = runOf(operation, values, request);
+      const run = runOf(operation, variant, values, request);
       await prepared.plan.step?.(run);
       if (request.signal?.aborted) return aborted;
       return answerOf(run, run.data, prepared.project, introspect(operation, variant, request.variables));
@@ -210,7 +224,8 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       const coerced = operation.coerce(request.variables);
       if ('errors' in coerced) return coerced.answer;
       const values = resumedValues(operation, coerced.values, request.after);
-      const prepared = ready(operation, operation.variant(values), request.caller);
+      const variant = operation.variant(values);
+      const prepared = ready(operation, variant, request.caller);
       if ('errors' in prepared) return prepared.answer;
       const { plan, project } = prepared;
       const { source } = plan;
@@ -232,18 +247,22 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
         request.signal?.removeEventListener('abort', abort);
         return refused([failureOf(services, source.subgraph, error)]).answer;
       }
+      const refusal = ({ errors = [] }: Pick<Result, 'errors'>): Answer =>
+        refused(errors.map((error) => toldOf(services, source.subgraph, error))).answer;
       if (!isStream(opened)) {
         request.signal?.removeEventListener('abort', abort);
-        const errors = (opened.errors ?? []).map((error) => toldOf(services, source.subgraph, error));
-        return refused(errors).answer;
+        return refusal(opened);
       }
 
       const results = opened[Symbol.asyncIterator]();
-      const events = eventsOf(results, source.rootKeys[0], operation.resumable?.resume, signal);
+      const brokeOff = ({ cause }: SubgraphFailure) =>
+        void services.onFault(cause, `stream of subgraph ${source.subgraph}`);
+      const events = eventsOf(results, source.rootKeys[0], operation.resumable?.resume, signal, brokeOff);
       return {
         events,
         async answer(event, caller = request.caller) {
-          const run = runOf(operation, values, { caller, signal });
+          if (event.data === undefined) return refusal(event);
+          const run = runOf(operation, variant, values, { caller, signal });
           mergeRoot(run, source, types, { ...event, data: event.data && copied(event.data) });
           await plan.step?.(run);
           return answerOf(run, event.data && run.data, project, undefined);
@@ -309,12 +328,16 @@ function isStream(opened: AsyncIterable<Result> | Result): opened is AsyncIterab
   return Symbol.asyncIterator in opened;
 }
 
-/** Reads a subgraph's stream. Aborting ends it at once, even while the subgraph is silent. */
+/**
+ * Reads a subgraph's stream. Aborting ends it at once, even while the subgraph is silent.
+ * @param brokeOff  told when the subgraph breaks it off.
+ */
 function eventsOf(
   results: AsyncIterator<Result>,
   rootKey: string | undefined,
   resume: Resume | undefined,
   signal: AbortSignal,
+  brokeOff: (failure: SubgraphFailure) => void,
 ): AsyncIterableIterator<StreamEvent> {
   const end: IteratorResult<StreamEvent, undefined> = { done: true, value: undefined };
   let wake: ((result: typeof end) => void) | undefined;
@@ -328,7 +351,7 @@ function eventsOf(
   const read = async (): Promise<IteratorResult<StreamEvent>> => {
     const { value, done } = await results.next();
     if (done) return end;
-    const { data = null, errors } = value;
+    const { data, errors } = value;
     const item = (rootKey === undefined ? undefined : data?.[rootKey]) as Data | null | undefined;
     const cursor = resume && item?.[resume.cursorKey];
     const live = resume?.live === undefined || resume.live.includes(String(item?.[resume.typeKey]));
@@ -342,7 +365,11 @@ function eventsOf(
       new Promise((resolve, reject) => {
         if (signal.aborted) return resolve(end);
         wake = resolve;
-        read().then(resolve, reject);
+        read().then(resolve, (error) => {
+          // Once for the log, whoever and how many then hear of it.
+          if (error instanceof SubgraphFailure) brokeOff(error);
+          reject(error);
+        });
       }),
     async return() {
       signal.removeEventListener('abort', stop);

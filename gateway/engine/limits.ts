@@ -15,7 +15,10 @@ export interface Limits {
   tokens: number;
   /** Fields inside fields; introspection doesn't count. Default 20. */
   depth: number;
-  /** Brackets inside brackets, and selections inside selections, fragments unfolded. Default 100. */
+  /**
+   * Brackets inside brackets, selections inside selections, fragments unfolded, and lists and objects inside variables.
+   * Default 48, all the planner reads.
+   */
   nesting: number;
   /** Aliased fields, fragments unfolded. Default 100. */
   aliases: number;
@@ -35,7 +38,7 @@ export const unsaidPageSize = 20;
 export const defaultLimits: Limits = {
   tokens: 5_000,
   depth: 20,
-  nesting: 100,
+  nesting: 48,
   aliases: 100,
   rootFields: 30,
   directives: 100,
@@ -82,6 +85,17 @@ function endOfString(text: string, start: number): number {
     if (character === '\\') at += 1;
   }
   return text.length;
+}
+
+/** Whether variables have lists and objects inside each other beyond the limit: coercing and writing them is recursive too. */
+export function variableNestingError(variables: object, { nesting }: Limits): GraphQLError | undefined {
+  const isDeeper = (value: unknown, levels: number): boolean =>
+    typeof value === 'object' &&
+    value !== null &&
+    (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
+  if (!isDeeper(variables, nesting + 1)) return undefined;
+  const message = `A variable nests more than the ${nesting} levels allowed.`;
+  return limitError('NESTING_LIMIT_EXCEEDED', message, nesting);
 }
 
 /** Whether graphql-js stopped reading a document because of its `maxTokens`. */

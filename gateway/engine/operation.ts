@@ -15,6 +15,7 @@ import {
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { noContextualField } from './contextual.ts';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
 import {
   isTokenLimit,
@@ -24,6 +25,7 @@ import {
   rowLimitError,
   tokenLimitError,
   unsaidPageSize,
+  variableNestingError,
 } from './limits.ts';
 import { rowCounter } from './rows.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -54,6 +56,7 @@ export class Operation {
   readonly root: GraphQLObjectType;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   readonly wireNames: WireNames;
+  readonly subtypes: Supergraph['subtypes'];
   /** How a `@resumable` subscription is resumed; undefined for every other operation. */
   readonly resumable: Resumable | undefined;
   private readonly limits: Limits;
@@ -80,6 +83,7 @@ export class Operation {
     this.fragments = fragmentsOf(document);
     this.conditions = conditionVariables(document);
     this.wireNames = new WireNames(document, supergraph);
+    this.subtypes = supergraph.subtypes;
     this.resumable = resumableOf(this, supergraph);
     this.coerced = coercion(view.schema, definition.variableDefinitions ?? []);
     this.rows = rowCounter(view.schema, this.root, definition.selectionSet, this.fragments, unsaidPageSize);
@@ -90,6 +94,8 @@ export class Operation {
    * @returns the values, defaults filled in; or the errors to answer with.
    */
   coerce(variables: Values | null | undefined): { values: Values } | Refused {
+    const tooDeep = variables && variableNestingError(variables, this.limits);
+    if (tooDeep) return refuse([tooDeep], 'LIMIT_EXCEEDED');
     const { coerced: values, errors } = this.coerced(variables ?? {});
     if (errors) return refused(formatted(errors, 'BAD_USER_INPUT'));
     const rows = this.rows(values);
@@ -192,7 +198,8 @@ export class Operations {
         [new GraphQLError(`Schema is not configured to execute ${definition.operation} operation.`)],
         'GRAPHQL_VALIDATION_FAILED',
       );
-    const invalid = validate(view.schema, document, specifiedRules, { maxErrors: 20 });
+    const rules = [...specifiedRules, noContextualField(this.options.supergraph.contextual)];
+    const invalid = validate(view.schema, document, rules, { maxErrors: 20 });
     if (invalid.length > 0) return refuse(invalid, 'GRAPHQL_VALIDATION_FAILED');
     return new Operation(view, text, document, definition, this.options);
   }

@@ -36,6 +36,7 @@ export class Projecting {
   readonly path: Path = [];
   private readonly failures: readonly Path[];
   private explained: Set<string> | undefined;
+  private failed: Set<string> | undefined;
 
   constructor(
     errors: FormattedError[],
@@ -48,8 +49,8 @@ export class Projecting {
   }
 
   /**
-   * Notes that a non-null field has no value. It is an error unless one is known at or below its path, or a failed call
-   * explains it.
+   * Notes that a non-null field has no value. It is an error unless one is known at or below its path, or a failure
+   * above explains it.
    * @param depth  how many keys lead to its object or list.
    */
   missing(depth: number, key: string | number, coordinate: string): undefined {
@@ -85,7 +86,11 @@ export class Projecting {
       for (const error of this.errors) if (error.path) explain(this.explained, error.path);
     }
     if (this.explained.has(path.join('\0'))) return true;
-    return this.failures.some((failure) => failure.every((key, at) => path[at] === key));
+    this.failed ??= new Set(this.failures.map((failure) => failure.join('\0')));
+    for (let length = path.length; length >= 0; length -= 1) {
+      if (this.failed.has(path.slice(0, length).join('\0'))) return true;
+    }
+    return false;
   }
 }
 
@@ -181,8 +186,9 @@ class Compiler {
     depth: number,
   ): Writer {
     const { schema, fragments, conditions } = this.projected;
+    const seen = isInterfaceType(type) ? seenFrom(type, schema) : schema;
     // graphql-js asks for an object type, and treats an interface just as well.
-    const fields = collectSubfields(schema, fragments, conditions, type as GraphQLObjectType, nodes);
+    const fields = collectSubfields(seen, fragments, conditions, type as GraphQLObjectType, nodes);
     return this.objectOf(type, fields, depth);
   }
 
@@ -246,6 +252,15 @@ ${statements.join('\n')}
     ) as (writers: readonly Writer[]) => Writer;
     return generate(writers);
   }
+}
+
+/** The schema in which an interface meets a type condition that all its types meet, since its objects are one of them. */
+function seenFrom(type: GraphQLInterfaceType, schema: GraphQLSchema): GraphQLSchema {
+  const types = schema.getPossibleTypes(type);
+  const isSubType: GraphQLSchema['isSubType'] = (condition, one) =>
+    schema.isSubType(condition, one) ||
+    (one === type && types.every((possible) => schema.isSubType(condition, possible)));
+  return Object.assign(Object.create(schema), { isSubType });
 }
 
 interface Field {

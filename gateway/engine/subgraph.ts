@@ -28,6 +28,11 @@ export interface Call<Caller> {
   readonly signal: Signal | undefined;
 }
 
+/** A subscription for one subgraph. */
+export interface StreamCall<Caller> extends Call<Caller> {
+  readonly signal: AbortSignal | undefined;
+}
+
 /** What a subgraph answered: an execution result, as a GraphQL server would send it. */
 export interface Result {
   readonly data?: Record<string, unknown> | null;
@@ -49,10 +54,11 @@ export interface Subgraph<Caller> {
   execute(call: Call<Caller>): Promise<Result> | Result;
   /**
    * Opens a subscription.
-   * @returns the stream, which throws if the subgraph breaks it off, or a result when it is refused.
+   * @returns the stream, which throws if the subgraph breaks it off, or a result when it is refused; a stream that is
+   *          refused later ends with a result without `data`.
    * @throws SubgraphFailure  the subgraph gave no answer.
    */
-  subscribe(call: Call<Caller>): Promise<AsyncIterable<Result> | Result>;
+  subscribe(call: StreamCall<Caller>): Promise<AsyncIterable<Result> | Result>;
   dispose?(): Promise<void>;
 }
 
@@ -70,6 +76,13 @@ export function resultFrom(value: unknown): Result | undefined {
   };
 }
 
+/** Reads an event of a stream. The first may have no data, which refuses the stream; later ones have null at least. */
+export function streamResult(value: unknown, isFirst: boolean): Result {
+  const nonsense: Result = { errors: [{ message: 'An event of the stream is no result.' }] };
+  const { data, errors } = resultFrom(value) ?? nonsense;
+  return { data: isFirst ? data : (data ?? null), errors };
+}
+
 function errorFrom(value: unknown): ResultError {
   const { message, path, extensions } = (value ?? {}) as Record<string, unknown>;
   return {
@@ -85,7 +98,11 @@ function errorFrom(value: unknown): ResultError {
 export class SubgraphFailure extends Error {
   readonly code: string;
 
-  constructor(code: 'SUBGRAPH_TIMEOUT' | 'SUBGRAPH_UNAVAILABLE', message: string, cause?: unknown) {
+  constructor(
+    code: 'SUBGRAPH_TIMEOUT' | 'SUBGRAPH_UNAVAILABLE' | 'SUBGRAPH_ERROR',
+    message: string,
+    cause?: unknown,
+  ) {
     super(message, { cause });
     this.code = code;
   }

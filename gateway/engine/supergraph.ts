@@ -5,6 +5,7 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   Kind,
+  type NamedTypeNode,
   parse,
   specifiedDirectives,
   specifiedScalarTypes,
@@ -32,25 +33,36 @@ export interface Supergraph extends Reserved {
   /** The schema clients see, nothing hidden in it, descriptions kept. */
   schema: GraphQLSchema;
   graphs: readonly Graph[];
+  /** Subgraph name -> the names of the interfaces that it knows as objects. */
+  interfaceObjects: ReadonlyMap<string, ReadonlySet<string>>;
   /** Every abstract type's name -> the names of all types that are one, hidden ones and interfaces included. */
   subtypes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** `Type.field` of every field with an argument `@fromContext`. */
+  contextual: ReadonlySet<string>;
   /** Subscription field name -> its `@resumable`. */
   resumable: ReadonlyMap<string, Resumable>;
 }
 
-/**
- * Reads a supergraph.
- * @param sdl           the composed supergraph.
- * @param consumerSdl   the planner's print of what clients see: it still holds introspection types and parts of `join`.
- */
-export function readSupergraph(sdl: string, consumerSdl: string): Supergraph {
-  const document = parse(sdl, { noLocation: true });
+/** A supergraph as a planner has read it. */
+export interface PlannedSupergraph {
+  /** The composed supergraph. */
+  readonly supergraphSdl: string;
+  /** What clients see; it still holds introspection types and parts of `join`. */
+  readonly consumerSdl: string;
+  /** Fields that are the planner's alone, by their names. */
+  readonly required: { readonly fields: ReadonlyMap<string, unknown> };
+}
+
+/** Reads a supergraph. */
+export function readSupergraph({ supergraphSdl, consumerSdl, required }: PlannedSupergraph): Supergraph {
+  const document = parse(supergraphSdl, { noLocation: true });
   return {
-    schema: clientSchema(parse(consumerSdl, { noLocation: true })),
-    graphs: graphsIn(document),
+    schema: clientSchema(parse(consumerSdl, { noLocation: true }), required.fields),
+    graphs: [...graphsIn(document).values()],
+    interfaceObjects: interfaceObjectsIn(document),
     subtypes: subtypesIn(document),
     fieldNames: fieldNamesIn(document),
-    requiredWithArguments: requiredWithArgumentsIn(document),
+    contextual: contextualIn(document),
     resumable: resumableIn(document),
   };
 }
@@ -62,33 +74,61 @@ const builtIn = new Set([
 
 const machinery = /^(__|(join|link|core|federation|inaccessible|tag)__)/;
 
-function clientSchema(document: DocumentNode): GraphQLSchema {
+function clientSchema(document: DocumentNode, hidden: ReadonlyMap<string, unknown>): GraphQLSchema {
+  const names = new Set(
+    document.definitions.map((definition) => ('name' in definition ? definition.name?.value : undefined)),
+  );
+  // The planner leaves hidden types out, but not out of the unions and types that name them.
+  const isThere = ({ name }: NamedTypeNode) => names.has(name.value);
   const definitions: DefinitionNode[] = [];
   for (const definition of document.definitions) {
     const name = 'name' in definition ? definition.name?.value : undefined;
     if (name !== undefined && (builtIn.has(name) || machinery.test(name))) continue;
-    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION) {
-      definitions.push(definition);
-      continue;
-    }
-    const fields = definition.fields?.filter((field) => !field.name.value.startsWith('__'));
-    definitions.push({ ...definition, fields });
+    if (definition.kind === Kind.UNION_TYPE_DEFINITION) {
+      definitions.push({ ...definition, types: definition.types?.filter(isThere) });
+    } else if (
+      definition.kind === Kind.OBJECT_TYPE_DEFINITION ||
+      definition.kind === Kind.INTERFACE_TYPE_DEFINITION
+    ) {
+      const fields = definition.fields?.filter(
+        (field) => !field.name.value.startsWith('__') && !hidden.has(field.name.value),
+      );
+      definitions.push({ ...definition, fields, interfaces: definition.interfaces?.filter(isThere) });
+    } else definitions.push(definition);
   }
   // Composition has checked it; what it let through is not for us to refuse.
   return buildASTSchema({ kind: Kind.DOCUMENT, definitions }, { assumeValid: true, assumeValidSDL: true });
 }
 
-function graphsIn(document: DocumentNode): Graph[] {
-  const graphs: Graph[] = [];
+/** The values of `join__Graph` and what they stand for. */
+function graphsIn(document: DocumentNode): Map<string, Graph> {
+  const graphs = new Map<string, Graph>();
   for (const definition of document.definitions) {
     if (definition.kind !== Kind.ENUM_TYPE_DEFINITION || definition.name.value !== 'join__Graph') continue;
     for (const value of definition.values ?? []) {
       const graph = value.directives?.find((directive) => directive.name.value === 'join__graph');
       const name = (graph && stringArgument(graph, 'name')) ?? value.name.value;
-      graphs.push({ name, url: (graph && stringArgument(graph, 'url')) || undefined });
+      graphs.set(value.name.value, { name, url: (graph && stringArgument(graph, 'url')) || undefined });
     }
   }
   return graphs;
+}
+
+function interfaceObjectsIn(document: DocumentNode): Map<string, Set<string>> {
+  const graphs = graphsIn(document);
+  const objects = new Map<string, Set<string>>();
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    for (const directive of definition.directives ?? []) {
+      const argument = (name: string) => directive.arguments?.find((one) => one.name.value === name)?.value;
+      const graph = argument('graph');
+      const mark = argument('isInterfaceObject');
+      if (graph?.kind !== Kind.ENUM || mark?.kind !== Kind.BOOLEAN || !mark.value) continue;
+      const { name } = graphs.get(graph.value)!;
+      objects.set(name, (objects.get(name) ?? new Set()).add(definition.name.value));
+    }
+  }
+  return objects;
 }
 
 function subtypesIn(document: DocumentNode): Map<string, Set<string>> {
@@ -121,19 +161,18 @@ function fieldNamesIn(document: DocumentNode): Set<string> {
   return names;
 }
 
-function requiredWithArgumentsIn(document: DocumentNode): Set<string> {
-  const names = new Set<string>();
+function contextualIn(document: DocumentNode): Set<string> {
+  const coordinates = new Set<string>();
   for (const definition of document.definitions) {
-    if (!('fields' in definition)) continue;
-    for (const { directives } of definition.fields ?? []) {
-      for (const directive of directives ?? []) {
-        if (directive.name.value !== 'join__field') continue;
-        const required = stringArgument(directive, 'requires') ?? '';
-        for (const [, name] of required.matchAll(/(\w+)\s*\(/g)) names.add(name!);
-      }
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION) continue;
+    for (const { name, directives = [] } of definition.fields ?? []) {
+      const isContextual = directives.some((directive) =>
+        directive.arguments?.some((argument) => argument.name.value === 'contextArguments'),
+      );
+      if (isContextual) coordinates.add(`${definition.name.value}.${name.value}`);
     }
   }
-  return names;
+  return coordinates;
 }
 
 function resumableIn(document: DocumentNode): Map<string, Resumable> {

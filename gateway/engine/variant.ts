@@ -1,5 +1,4 @@
 import {
-  type ASTNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -9,12 +8,12 @@ import {
   type OperationDefinitionNode,
   parseType,
   print,
-  type SelectionNode,
   type SelectionSetNode,
   type VariableDefinitionNode,
   visit,
 } from 'graphql';
 import { collectFields } from 'graphql/execution/collectFields.js';
+import { isCondition, mergedField, type SelectionSource } from './selection.ts';
 import type { WireNames } from './wire.ts';
 
 // An operation with its @skip and @include decided. Each combination that occurs is planned and projected by itself: plans
@@ -23,7 +22,8 @@ import type { WireNames } from './wire.ts';
 export interface Variant {
   /** The root fields as the client asked for them: response key -> field nodes, in order. */
   readonly fields: ReadonlyMap<string, readonly FieldNode[]>;
-  /** The operation to plan; undefined when no subgraph is needed. */
+  /** The operation to plan, in wire names and without fragments but inline ones; undefined when no subgraph is needed. */
+  readonly document: DocumentNode | undefined;
   readonly text: string | undefined;
   /** For a mutation of several root fields: each of them as an operation of its own, in order. */
   readonly parts: readonly string[];
@@ -42,6 +42,7 @@ export interface VariantSource {
   definition: OperationDefinitionNode;
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   wireNames: WireNames;
+  subtypes: SelectionSource['subtypes'];
   /** For a resumable subscription: what its root field gets. */
   resume: Resume | undefined;
 }
@@ -78,131 +79,42 @@ export function variantOf(source: VariantSource, conditions: Readonly<Record<str
   const { schema, root, definition, fragments, resume } = source;
   const fields = collectFields(schema, fragments, conditions, root, definition.selectionSet);
   const local: FieldNode[] = [];
-  const remote: FieldNode[][] = [];
-  const writer = new WireWriter(source, conditions);
+  const remote: FieldNode[] = [];
   for (const nodes of fields.values()) {
     const name = nodes[0]!.name.value;
     if (name === '__schema' || name === '__type') local.push(...nodes);
-    else if (name !== '__typename') remote.push(nodes.map((node) => writer.field(node)));
+    else if (name !== '__typename') remote.push(mergedField({ ...source, conditions }, root, nodes));
   }
-  const planned = resume ? remote.flat().map((node) => resumed(node, resume)) : remote.flat();
-  const document = planned.length > 0 ? writer.document(planned) : undefined;
+  const planned = resume ? remote.map((node) => resumed(node, resume)) : remote;
+  const document = planned.length > 0 ? documentOf(source, planned) : undefined;
   const isSerial = definition.operation === 'mutation' && remote.length > 1;
   return {
     fields,
+    document,
     text: document && print(document),
-    parts: isSerial ? remote.map((nodes) => print(writer.document(nodes))) : [],
+    parts: isSerial ? remote.map((node) => print(documentOf(source, [node]))) : [],
     variables: document ? variablesOf(document) : [],
     introspection: local.length > 0 ? introspectionOf(local, source) : undefined,
     conditions,
   };
 }
 
-/** Rewrites selections for the planner: conditions decided, wire names, never an empty selection set. */
-class WireWriter {
-  private readonly source: VariantSource;
-  private readonly conditions: Readonly<Record<string, unknown>>;
-  private readonly fragments = new Map<string, FragmentDefinitionNode | undefined>();
-
-  constructor(source: VariantSource, conditions: Readonly<Record<string, unknown>>) {
-    this.source = source;
-    this.conditions = conditions;
-  }
-
-  field(node: FieldNode): FieldNode {
-    const name = this.source.wireNames.of(node);
-    let selectionSet = node.selectionSet && this.selectionSet(node.selectionSet);
-    // Fragments alone may fit no object; that there is one has to be known all the same.
-    if (selectionSet?.selections.every(({ kind }) => kind !== Kind.FIELD)) {
-      selectionSet = { ...selectionSet, selections: [typename, ...selectionSet.selections] };
-    }
-    return {
-      ...node,
-      alias: name === node.name.value ? undefined : { kind: Kind.NAME, value: name },
-      directives: otherDirectives(node),
-      selectionSet,
-    };
-  }
-
-  /** An operation of some root fields, with the fragments and variables that they use. */
-  document(selections: readonly FieldNode[]): DocumentNode {
-    const { definition, resume } = this.source;
-    const selectionSet: SelectionSetNode = { kind: Kind.SELECTION_SET, selections };
-    const variables = new Set<string>();
-    const fragments = new Set<FragmentDefinitionNode>();
-    const use = (set: SelectionSetNode): void => {
-      visit(set, {
-        Variable: ({ name }) => void variables.add(name.value),
-        FragmentSpread: ({ name }) => {
-          const fragment = this.fragments.get(name.value);
-          if (!fragment || fragments.has(fragment)) return;
-          fragments.add(fragment);
-          use(fragment.selectionSet);
-        },
-      });
-    };
-    use(selectionSet);
-    const declared = [
-      ...(definition.variableDefinitions ?? []),
-      ...(resume ? [variableDefinition(resume)] : []),
-    ];
-    const operation: OperationDefinitionNode = {
-      kind: Kind.OPERATION_DEFINITION,
-      operation: definition.operation,
-      variableDefinitions: declared.filter(({ variable }) => variables.has(variable.name.value)),
-      selectionSet,
-    };
-    return { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] };
-  }
-
-  private selectionSet(set: SelectionSetNode): SelectionSetNode {
-    const selections: SelectionNode[] = [];
-    for (const node of set.selections) {
-      if (!this.isIncluded(node)) continue;
-      if (node.kind === Kind.FIELD) {
-        selections.push(this.field(node));
-      } else if (node.kind === Kind.INLINE_FRAGMENT) {
-        const selectionSet = this.selectionSet(node.selectionSet);
-        selections.push({ ...node, directives: otherDirectives(node), selectionSet });
-      } else {
-        this.fragment(node.name.value);
-        selections.push({ ...node, directives: otherDirectives(node) });
-      }
-    }
-    // A client may leave nothing of an object but whether it is there.
-    return { kind: Kind.SELECTION_SET, selections: selections.length > 0 ? selections : [typename] };
-  }
-
-  private fragment(name: string): void {
-    if (this.fragments.has(name)) return;
-    const fragment = this.source.fragments[name]!;
-    this.fragments.set(name, undefined);
-    this.fragments.set(name, { ...fragment, selectionSet: this.selectionSet(fragment.selectionSet) });
-  }
-
-  private isIncluded(node: SelectionNode): boolean {
-    for (const directive of node.directives ?? []) {
-      if (!isCondition(directive.name.value)) continue;
-      const value = directive.arguments?.[0]?.value;
-      const met = value?.kind === Kind.VARIABLE ? this.conditions[value.name.value] === true : isTrue(value);
-      if (met !== (directive.name.value === 'include')) return false;
-    }
-    return true;
-  }
-}
-
-const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
-
-function isCondition(name: string): boolean {
-  return name === 'skip' || name === 'include';
-}
-
-function isTrue(value: ASTNode | undefined): boolean {
-  return value?.kind === Kind.BOOLEAN && value.value;
-}
-
-function otherDirectives(node: SelectionNode) {
-  return node.directives?.filter((directive) => !isCondition(directive.name.value));
+/** An operation of some root fields, with the variables that they use. */
+function documentOf({ definition, resume }: VariantSource, selections: readonly FieldNode[]): DocumentNode {
+  const selectionSet: SelectionSetNode = { kind: Kind.SELECTION_SET, selections };
+  const variables = new Set<string>();
+  visit(selectionSet, { Variable: ({ name }) => void variables.add(name.value) });
+  const declared = [
+    ...(definition.variableDefinitions ?? []),
+    ...(resume ? [variableDefinition(resume)] : []),
+  ];
+  const operation: OperationDefinitionNode = {
+    kind: Kind.OPERATION_DEFINITION,
+    operation: definition.operation,
+    variableDefinitions: declared.filter(({ variable }) => variables.has(variable.name.value)),
+    selectionSet,
+  };
+  return { kind: Kind.DOCUMENT, definitions: [operation] };
 }
 
 /** The subscription's field with each item's cursor and type asked for, and resumed by a variable of the engine's own. */

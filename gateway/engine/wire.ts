@@ -8,8 +8,6 @@ import { type DocumentNode, type FieldNode, visit } from 'graphql';
 export interface Reserved {
   /** Every field name of every type. */
   readonly fieldNames: ReadonlySet<string>;
-  /** Fields that some `@requires` asks for with arguments: the client's own may have others. */
-  readonly requiredWithArguments: ReadonlySet<string>;
 }
 
 export class WireNames {
@@ -17,7 +15,7 @@ export class WireNames {
   private readonly plain = new Map<string, string>();
   private readonly clients = new Map<string, string>();
 
-  constructor(document: DocumentNode, { fieldNames, requiredWithArguments }: Reserved) {
+  constructor(document: DocumentNode, { fieldNames }: Reserved) {
     const aliases = new Set<string>();
     const names = new Set<string>();
     visit(document, {
@@ -37,7 +35,7 @@ export class WireNames {
         this.aliases.set(alias, reserve(alias));
     }
     for (const name of names) {
-      if (requiredWithArguments.has(name) || isInherited(name)) this.plain.set(name, reserve(name));
+      if (isInherited(name)) this.plain.set(name, reserve(name));
     }
   }
 

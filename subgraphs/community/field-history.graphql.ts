@@ -16,7 +16,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { type Feature, Key, Scoped, Write } from '../feature.ts';
-import { perArguments } from '../loader.ts';
+import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal } from '../scalars.ts';
@@ -31,6 +31,7 @@ import {
 import { CustomField, fieldById } from './field.graphql.ts';
 import {
   changesByField,
+  changesById,
   changesByUser,
   changesPage,
   type FieldChange,
@@ -54,7 +55,7 @@ registerEnumType(FieldAction, {
 });
 
 @ObjectType({ simpleResolvers: true, description: "One change of a member's field. Scope: fields:read." })
-@Key('id', false)
+@Key('id')
 @Scoped('fields:read')
 class FieldHistory {
   fieldId!: string;
@@ -134,6 +135,10 @@ class RecordFieldChangePayload extends ReplayablePayload {
   history: object | null = null;
 }
 
+const changeById = perRequest<string, FieldChange | null>((ids, { sql, principal }) =>
+  changesById(sql, communityOf(principal), ids),
+);
+
 const historiesOfUser = perArguments<FieldHistoriesArgs, string, Page<FieldChange>>(
   (ids, { filter, ...page }, { sql, principal }) =>
     changesByUser(sql, communityOf(principal), ids, filter ?? {}, page),
@@ -211,4 +216,5 @@ class FieldHistoriesResolver {
 export const fieldHistory: Feature = {
   name: 'field-history',
   resolvers: [FieldHistoryResolver, UserFieldHistoryResolver, FieldHistoriesResolver],
+  references: { FieldHistory: ({ id }: { id: string }, context) => changeById(context).load(id) },
 };

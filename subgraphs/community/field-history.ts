@@ -1,4 +1,4 @@
-import { groupTo, type Sql, transaction } from '../db.ts';
+import { alignTo, groupTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, type Place, pageOf, pageRequest } from '../page.ts';
@@ -137,6 +137,20 @@ export async function changesByField(
   page: PageArguments,
 ): Promise<Page<FieldChange>[]> {
   return changesBy(sql, communityId, 'field_id', fieldIds, filter, page);
+}
+
+/** Changes by id, in their order; null where there is none. @cost one query by primary key. */
+export async function changesById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(FieldChange | null)[]> {
+  const rows = await sql<FieldChange[]>`
+    -- changesById
+    select ${columns(sql)}
+    from community.field_history h
+    where h.community_id = ${communityId} and h.id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
 }
 
 /** Adds changes with sums that are worked out already, oldest first, and sets each value to its last sum. */

@@ -33,6 +33,7 @@ import {
 import {
   type BadgeAward as AwardRow,
   awardBadge,
+  awardsById,
   awardsByUser,
   badgesById,
   badgesPage,
@@ -68,7 +69,7 @@ class Badge {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'A badge that a person holds. Scope: stats:read.' })
-@Key('id', false)
+@Key('id')
 @Scoped('stats:read')
 class BadgeAward {
   badgeId!: string;
@@ -108,6 +109,10 @@ class AwardBadgePayload extends ReplayablePayload {
 
 const badgeById = perRequest<string, Row | null>((ids, { sql, principal }) =>
   badgesById(sql, communityOf(principal), ids),
+);
+
+const awardById = perRequest<string, AwardRow | null>((ids, { sql, principal }) =>
+  awardsById(sql, communityOf(principal), ids),
 );
 
 const awardsOf = perArguments<PageArguments, string, Page<AwardRow>>((ids, page, { sql, principal }) =>
@@ -193,5 +198,8 @@ class UserBadgesResolver {
 export const badge: Feature = {
   name: 'badge',
   resolvers: [BadgeResolver, BadgeAwardResolver, UserBadgesResolver],
-  references: { Badge: ({ id }: { id: string }, context) => badgeById(context).load(id) },
+  references: {
+    Badge: ({ id }: { id: string }, context) => badgeById(context).load(id),
+    BadgeAward: ({ id }: { id: string }, context) => awardById(context).load(id),
+  },
 };

@@ -150,6 +150,20 @@ export async function awardsByUser(
   );
 }
 
+/** Awards by id, in their order; null where there is none. @cost one query by primary key. */
+export async function awardsById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(BadgeAward | null)[]> {
+  const rows = await sql<BadgeAward[]>`
+    -- awardsById
+    select id, badge_id as "badgeId", user_id as "userId", awarded_at as "awardedAt"
+    from gamification.badge_award
+    where community_id = ${communityId} and id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
+}
+
 /** Adds badges; ids that exist are left as they are. */
 export async function addBadges(sql: Sql, communityId: string, badges: readonly Badge[]): Promise<void> {
   await sql`

@@ -16,7 +16,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Scoped, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
@@ -51,6 +51,7 @@ registerEnumType(ApiKeyKind, {
 });
 
 @ObjectType({ simpleResolvers: true, description: 'A key, without its secret.' })
+@Key('id')
 export class ApiKey {
   userId!: string | null;
 
@@ -342,4 +343,13 @@ class ApiKeyResolver {
   }
 }
 
-export const apiKey: Feature = { name: 'api-key', resolvers: [ApiKeyResolver], prune: pruneMade };
+export const apiKey: Feature = {
+  name: 'api-key',
+  resolvers: [ApiKeyResolver],
+  references: {
+    // A key shows itself, to whoever has it.
+    ApiKey: ({ id }: { id: string }, context) =>
+      context.principal.keyId === id ? apiKeyById(context).load(id) : null,
+  },
+  prune: pruneMade,
+};

@@ -22,6 +22,7 @@ describe('configuration', () => {
         traces: undefined,
         forwardHeaders: [],
         timeouts: {},
+        overrides: [],
       },
     });
   });
@@ -132,6 +133,7 @@ describe('configuration', () => {
       ['LAUREL_METRICS_PORT', ''],
       ['LAUREL_FORWARD_HEADERS', ''],
       ['LAUREL_TIMEOUTS', ''],
+      ['LAUREL_OVERRIDES', ''],
       ['LAUREL_TRACE_DOCUMENTS', 'false'],
       ['OTEL_EXPORTER_OTLP_ENDPOINT', ''],
       ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ''],

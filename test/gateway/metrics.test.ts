@@ -72,7 +72,7 @@ describe('metrics', () => {
     expect(await told('laurel_operations_total{kind="query",outcome="ok"}')).toBe(2);
     expect(await told('laurel_operations_total{kind="query",outcome="partial"}')).toBe(1);
     expect(await told('laurel_operations_total{kind="mutation",outcome="ok"}')).toBe(1);
-    expect(await told('laurel_operations_total{kind="unknown",outcome="refused"}')).toBe(2);
+    expect(await told('laurel_operations_total{kind="unknown",outcome="refused"}')).toBe(3);
     expect(await told('laurel_operation_duration_seconds_count{kind="query"}')).toBe(3);
     expect(await told('laurel_operation_cache_total{result="hit"}')).toBe(1);
     expect(await told('laurel_operation_cache_total{result="miss"}')).toBe(5);

@@ -98,6 +98,22 @@ inBothForms('GraphQL over HTTP', (laurel) => {
     expect(await response.json()).toMatchObject({ errors: [{ locations: [{ line: 2 }] }] });
   });
 
+  it('tells a wrong day by the name of its variable, before anything is asked', async () => {
+    const response = await post(
+      laurel(),
+      {
+        query:
+          'query ($range: DateRangeInput) { users(first: 1) { nodes { dailyStats(range: $range) { __typename } } } }',
+        variables: { range: { from: 'never', to: '2026-01-01' } },
+      },
+      keyOf(laurel(), 'systemKey'),
+    );
+    const { errors, ...rest } = (await response.json()) as { errors: { message: string }[] };
+    expect(rest).toEqual({});
+    expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }]);
+    expect(errors[0]?.message).toMatch(/^Variable "\$range" got invalid value "never" at "range.from"; /);
+  });
+
   it('names no internals in an error', async () => {
     const response = await post(
       laurel(),

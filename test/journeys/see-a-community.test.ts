@@ -69,4 +69,25 @@ inBothForms('seeing a community', (laurel) => {
       expect(author).toMatchObject({ displayName: expect.any(String), xp: expect.any(Number) });
     }
   });
+
+  it('finds again what it saw, by ids alone', async () => {
+    const { channelId, communityId, fieldId, userId } = laurel().demo;
+    const text = `query ($ids: [ID!]!) {
+      nodes(ids: $ids) {
+        __typename id
+        ... on User { displayName xp }
+        ... on Channel { topic { text } }
+        ... on Community { slug }
+        ... on Field { key }
+      }
+    }`;
+    const ids = [userId, channelId, communityId, fieldId, userId.replace(/.{4}$/, 'zzzz')];
+    expect((await data(laurel(), text, { ids })).nodes).toEqual([
+      { __typename: 'User', id: userId, displayName: expect.any(String), xp: expect.any(Number) },
+      { __typename: 'Channel', id: channelId, topic: { text: 'General' } },
+      { __typename: 'Community', id: communityId, slug: 'demo' },
+      { __typename: 'Field', id: fieldId, key: 'deposits' },
+      null,
+    ]);
+  });
 });

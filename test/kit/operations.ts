@@ -37,19 +37,31 @@ export function seeded(seed: number): () => number {
 }
 
 /**
- * One query.
+ * One query, or now and then a mutation if the schema has any.
  * @param values  what arguments of a scalar type may be, by type name.
  */
-export function generateQuery(
+export function generateOperation(
   schema: GraphQLSchema,
   seed: number,
   values: Record<string, readonly unknown[]>,
 ): GeneratedOperation {
-  return new Generator(schema, seeded(seed), values).query();
+  return new Generator(schema, seeded(seed), values).operation();
 }
 
 /** Names of fields are the aliases that hurt. */
 const aliases = ['a', 'b', 'c', 'id', 'name', 'key', 'xp', '_id', 'price', '__proto__', 'constructor'];
+
+/** Introspection fields of the root, with their arguments and what is asked of them. */
+const introspections = [
+  { name: '__typename', args: '', inner: '' },
+  { name: '__schema', args: '', inner: ' { queryType { name } directives { name args { name } } }' },
+  {
+    name: '__type',
+    args: '(name: "User")',
+    inner: ' { kind fields { name type { kind ofType { name } } } }',
+  },
+  { name: '__type', args: '(name: "Nobody")', inner: ' { name }' },
+];
 
 class Generator {
   private readonly schema: GraphQLSchema;
@@ -68,9 +80,11 @@ class Generator {
     this.values = values;
   }
 
-  query(): GeneratedOperation {
-    const body = this.selectionSet(this.schema.getQueryType()!, 0);
-    const head = this.definitions.length > 0 ? `query(${this.definitions.join(', ')}) ` : '';
+  operation(): GeneratedOperation {
+    const mutation = this.chance(0.05) ? this.schema.getMutationType() : undefined;
+    const body = this.selectionSet(mutation ?? this.schema.getQueryType()!, 0);
+    const definitions = this.definitions.length > 0 ? `(${this.definitions.join(', ')}) ` : '';
+    const head = mutation ? `mutation${definitions}` : definitions && `query${definitions}`;
     return { text: [head + body, ...this.fragments].join('\n'), variables: this.variables };
   }
 
@@ -94,6 +108,7 @@ class Generator {
     this.selections += 1;
     const isFull = this.selections > 60;
     if (isFull && isUnionType(type)) return this.key('__typename', '');
+    if (depth === 0 && this.chance(0.03)) return this.introspection();
     if (depth > 0 && this.chance(0.08)) return `${this.key('__typename', '')}${this.conditions()}`;
     if (isUnionType(type) || (!isFull && this.chance(isAbstract ? 0.5 : 0.12))) {
       const on = this.pick(this.related(type));
@@ -114,7 +129,18 @@ class Generator {
     const inner = isCompositeType(named)
       ? ` ${shallow ? '{ __typename }' : this.selectionSet(named, depth + 1)}`
       : '';
-    return `${this.key(field.name, this.arguments(field.args))}${this.conditions()}${inner}`;
+    const args = this.arguments(field.args);
+    // Objects of different types may give one name to different fields, if not every time.
+    const isOwnName = isObjectType(type) && depth > 0 && this.chance(0.12);
+    const key = isOwnName
+      ? `${this.pick(['x', 'y', 'z'])}: ${field.name}${args}`
+      : this.key(field.name, args);
+    return `${key}${this.conditions()}${inner}`;
+  }
+
+  private introspection(): string {
+    const { name, args, inner } = this.pick(introspections);
+    return `${this.key(name, args)}${this.conditions()}${inner}`;
   }
 
   private related(type: GraphQLCompositeType): GraphQLCompositeType[] {
@@ -155,13 +181,19 @@ class Generator {
 
   private argument(type: GraphQLInputType): string {
     const value = this.value(type);
-    return this.chance(0.5) ? this.variable(String(type), value) : literal(value, type);
+    if (this.chance(0.5)) return literal(value, type);
+    if (this.chance(0.7)) return this.variable(String(type), value);
+    // What is left out, or null, or has a default: each means something else to the argument.
+    const isNullable = !isNonNullType(type);
+    const given = this.pick([undefined, isNullable ? null : undefined, this.value(type)]);
+    if (isNullable && this.chance(0.5)) return this.variable(String(type), given);
+    return this.variable(`${getNullableType(type)} = ${literal(value, type)}`, given);
   }
 
   private variable(type: string, value: unknown): string {
     const name = `v${this.definitions.length}`;
     this.definitions.push(`$${name}: ${type}`);
-    this.variables[name] = value;
+    if (value !== undefined) this.variables[name] = value;
     return `$${name}`;
   }
 
@@ -170,9 +202,12 @@ class Generator {
     if (isListType(type)) return [this.value(type.ofType), this.value(type.ofType)];
     if (isEnumType(type)) return this.pick(type.getValues()).name;
     if (isInputObjectType(type)) {
-      return Object.fromEntries(
-        Object.values(type.getFields()).map((field) => [field.name, this.value(field.type)]),
+      // Inputs inside themselves have to end.
+      const fields = Object.values(type.getFields()).filter(
+        (field) =>
+          isNonNullType(field.type) || this.chance(isInputObjectType(getNamedType(field.type)) ? 0.2 : 0.5),
       );
+      return Object.fromEntries(fields.map((field) => [field.name, this.value(field.type)]));
     }
     return this.pick(this.values[type.name] ?? [null]);
   }

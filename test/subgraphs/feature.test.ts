@@ -12,11 +12,12 @@ import {
   visit,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { own } from '../../gateway/own/index.ts';
 import { subgraphs } from '../../subgraphs/index.ts';
 import { publicFields } from '../../subgraphs/scopes.ts';
 
-const compiled = pathToFileURL(join(import.meta.dirname, '../../dist/subgraphs')).href;
-const documents = subgraphs.map(({ name, sdl }) => ({ name, definitions: parse(sdl).definitions }));
+const compiled = pathToFileURL(join(import.meta.dirname, '../../dist')).href;
+const documents = [...subgraphs, own].map(({ name, sdl }) => ({ name, definitions: parse(sdl).definitions }));
 const roots = ['Query', 'Mutation', 'Subscription'];
 
 /** What a fresh process prints. */
@@ -39,12 +40,17 @@ function canonical(definition: DefinitionNode): string {
 describe('subgraphs', () => {
   it('print the same SDL alone and with all loaded', async () => {
     const together = await printed(
-      `const { subgraphs } = await import('${compiled}/index.js');
-      console.log(JSON.stringify(subgraphs.map(({ sdl }) => sdl)));`,
+      `const { subgraphs } = await import('${compiled}/subgraphs/index.js');
+      const { own } = await import('${compiled}/gateway/own/index.js');
+      console.log(JSON.stringify([...subgraphs, own].map(({ sdl }) => sdl)));`,
     );
-    for (const [n, { name }] of subgraphs.entries()) {
+    const places = [
+      ...subgraphs.map(({ name }) => ({ name, place: `subgraphs/${name}` })),
+      { name: 'own', place: 'gateway/own' },
+    ];
+    for (const [n, { name, place }] of places.entries()) {
       const alone = await printed(
-        `const { ${name} } = await import('${compiled}/${name}/index.js');
+        `const { ${name} } = await import('${compiled}/${place}/index.js');
         console.log(JSON.stringify(${name}.sdl));`,
       );
       expect(JSON.parse(alone)).toBe(JSON.parse(together)[n]);

@@ -171,7 +171,7 @@ describe('federation directives', () => {
         sdl: `type Query { nodes: [Node!]! any: [Any] } union Any = User | Bot
               interface Node @key(fields: "id") { id: ID! name: String }
               type User implements Node @key(fields: "id") { id: ID! name: String age: Int }
-              type Bot implements Node @key(fields: "id") { id: ID! name: String }
+              type Bot implements Node @key(fields: "id") { id: ID! name: String never: Int! }
               type Ghost implements Node @key(fields: "id") @inaccessible { id: ID! name: String }`,
         resolvers: {
           Query: {
@@ -237,6 +237,25 @@ describe('federation directives', () => {
         ],
       },
     });
+  });
+
+  it('asks an interface object only for the types that are asked, beside other entities too', async () => {
+    const { run, calls } = shapes();
+    expect(await run('{ any { ... on Bot { score } ... on User { mail } } }')).toEqual({
+      data: { any: [{ score: 1 }, null, { mail: 'u@example.test' }] },
+    });
+    const { variables } = calls.find(({ subgraph }) => subgraph === 'b')!;
+    expect(Object.values(variables!).flat()).toEqual([
+      { __typename: 'Node', id: 'b' },
+      { __typename: 'User', id: 'u' },
+    ]);
+  });
+
+  it('gives null for an object whose type an error hides', async () => {
+    const { run } = shapes();
+    const { data, errors } = await run('{ top { score ... on User { age } ... on Bot { never } } }');
+    expect(data).toBeNull();
+    expect(errors!.map(({ path }) => path)).toEqual([['top', 0, 'never']]);
   });
 
   it('follows unions whose members differ between subgraphs', async () => {
@@ -367,7 +386,7 @@ describe('errors', () => {
           },
         },
         b: {
-          sdl: 'type User @key(fields: "id") { id: ID! coded: Int raw: Int must: Int! deep: [Deep] } type Deep { must: Int! }',
+          sdl: 'type User @key(fields: "id") { id: ID! coded: Int raw: Int must: Int! sure: Int! deep: [Deep] } type Deep { must: Int! }',
           resolvers: {
             User: {
               coded: ({ id }: { id: string }) => {
@@ -381,6 +400,7 @@ describe('errors', () => {
                 throw new Error('password is hunter2');
               },
               must: ({ id }: { id: string }) => (id === '1' ? null : 2),
+              sure: () => 1,
               deep: () => [{ must: 1 }, { must: null }],
             },
           },
@@ -440,6 +460,22 @@ describe('errors', () => {
       ['users', 0, 'must'],
       ['users', 2, 'must'],
     ]);
+  });
+
+  it('explain all that is missing of the object they cost', async () => {
+    const { data, errors } = await failing().run('{ first { sure must } }');
+    expect(data).toEqual({ first: null });
+    expect(errors!.map(({ path }) => path)).toEqual([['first', 'must']]);
+  });
+
+  it('are told once, however often a subgraph tells them', async () => {
+    const error = { message: 'Not now.', path: ['now'], extensions: { code: 'LATER' } };
+    const reach = {
+      execute: () => ({ data: { now: null }, errors: [error, { ...error }] }),
+      subscribe: () => Promise.reject(new Error('Nothing to subscribe to.')),
+    };
+    const { run } = federate({ a: { sdl: 'type Query { now: String }', reach } });
+    expect(await run('{ now }')).toEqual({ data: { now: null }, errors: [error] });
   });
 
   it('of a client that is gone stop the plan', async () => {

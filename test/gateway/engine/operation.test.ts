@@ -1,4 +1,4 @@
-import { GraphQLSchema, printSchema } from 'graphql';
+import { GraphQLError, GraphQLScalarType, GraphQLSchema, printSchema } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { Limits } from '../../../gateway/engine/index.ts';
 import { federate } from '../../kit/federation.ts';
@@ -311,6 +311,30 @@ describe('limits', () => {
     ]);
   });
 
+  it.each([
+    [
+      'fragments inside fragments',
+      (levels: number) => `{ book(id: 1) ${'{ ... on Book '.repeat(levels)}{ id }${' }'.repeat(levels)} }`,
+    ],
+    [
+      'fields inside fields',
+      (levels: number) => `{ book(id: 1) ${'{ author '.repeat(levels)}{ id }${' }'.repeat(levels)} }`,
+    ],
+  ])('let the planner read %s as deep as they let them be', async (_how, write) => {
+    const { run } = library({ depth: 100 });
+    for (let levels = 40; levels < 60; levels += 1) {
+      const { errors = [] } = await run(write(levels));
+      expect(errors.map(({ extensions }) => extensions.code)).not.toContain('PLANNING_FAILED');
+    }
+  });
+
+  it('count lists and objects inside variables as nesting', async () => {
+    const text = 'query ($filter: Filter) { search(filter: $filter) { id } }';
+    const deep = JSON.parse(`${'{"text":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
+    const { errors } = await library().run(text, { filter: deep });
+    expect(codes({ errors })).toEqual(['NESTING_LIMIT_EXCEEDED']);
+  });
+
   it('count fragments inside fragments as nesting', async () => {
     const fragments = Array.from({ length: 300 }, (_, n) => `fragment F${n} on Book { ...F${n + 1} }`);
     const { errors } = await library().run(
@@ -322,5 +346,53 @@ describe('limits', () => {
   it('leave introspection its depth', async () => {
     const text = `{ __schema { types { fields { type { ofType { ofType { ofType { name } } } } } } } }`;
     expect((await library({ depth: 2 }).run(text)).errors).toBeUndefined();
+  });
+});
+
+describe('scalars that are known', () => {
+  const seen: unknown[] = [];
+  const Day = new GraphQLScalarType({
+    name: 'Day',
+    parseValue(value) {
+      if (/^\d{4}-\d\d-\d\d$/.test(String(value))) return new Date(String(value));
+      throw new GraphQLError(`Day is YYYY-MM-DD, got "${value}".`);
+    },
+  });
+  const { run, calls } = federate(
+    {
+      calendar: {
+        sdl: `scalar Day scalar Other input Range { from: Day! to: Day }
+              type Query { days(range: Range, other: Other): Int }`,
+        resolvers: { Query: { days: (_: unknown, { range }: { range: unknown }) => seen.push(range) } },
+      },
+    },
+    { scalars: [Day, new GraphQLScalarType({ name: 'Missing' })] },
+  );
+  const text = 'query ($range: Range, $other: Other) { days(range: $range, other: $other) }';
+
+  it('refuse wrong variables under the names of the client, and no subgraph is asked', async () => {
+    calls.length = 0;
+    expect(await run(text, { range: { from: 'never' } })).toMatchObject({
+      errors: [
+        {
+          message:
+            'Variable "$range" got invalid value "never" at "range.from"; Day is YYYY-MM-DD, got "never".',
+          extensions: { code: 'BAD_USER_INPUT' },
+        },
+      ],
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it('refuse wrong values in the document where they stand', async () => {
+    expect(await run('{\n  days(range: { from: "never" }) }')).toMatchObject({
+      errors: [{ locations: [{ line: 2, column: 23 }], extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    });
+  });
+
+  it('leave right values as they came, and others as they are', async () => {
+    await run(text, { range: { from: '2026-01-01' }, other: { any: 'thing' } });
+    await run('{ days(range: { from: "2026-01-02" }, other: "any") }');
+    expect(seen).toEqual([{ from: '2026-01-01' }, { from: '2026-01-02' }]);
   });
 });

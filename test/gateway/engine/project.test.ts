@@ -126,6 +126,21 @@ describe('a value', () => {
     expect((await write('json', { json: 2n ** 64n })).json).toBe('{"json":18446744073709551616}');
   });
 
+  it('known by its interface alone meets the conditions that all its types meet', async () => {
+    const reach: Subgraph<unknown> = {
+      execute: () => ({ data: { node: { __typename: 'Node', id: '1', size: 2 } } }),
+      subscribe: async () => ({}),
+    };
+    const shapes = `type Query { node: Node } interface Node { id: ID! size: Int } union All = A | B union Some = A
+      type A implements Node { id: ID! size: Int } type B implements Node { id: ID! size: Int }`;
+    const { run } = federate({ one: { sdl: shapes, reach } });
+    expect(
+      await run('{ node { ... on All { ... on Node { id } } ... on Some { ... on Node { size } } } }'),
+    ).toEqual({
+      data: { node: { id: '1' } },
+    });
+  });
+
   it('of an unknown type is null', async () => {
     const { run } = answering({ any: null, aa: [] });
     expect(await run('{ any { __typename } }')).toEqual({ data: { any: null } });

@@ -219,7 +219,8 @@ describe('a subgraph behind a socket', () => {
     ['is cut off', undefined],
   ])('that %s ends its streams with an error', async (_, code) => {
     const { reach, sockets } = await serveGame();
-    const stream = await live(reach).stream('subscription { plain }');
+    const federation = live(reach);
+    const stream = await federation.stream('subscription { plain }');
     const events = stream.events[Symbol.asyncIterator]();
     await events.next();
     const next = events.next();
@@ -228,6 +229,7 @@ describe('a subgraph behind a socket', () => {
       else socket.close(code);
     }
     await expect(next).rejects.toThrow('Subgraph "game" broke off its stream.');
+    expect(federation.faults).toHaveLength(1);
   });
 
   it('is told who asks in the extensions of the subscription', async () => {

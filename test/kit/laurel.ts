@@ -1,0 +1,47 @@
+import { pino } from 'pino';
+import type { Gateway } from '../../gateway/gateway.ts';
+import { oneProcessGateway } from '../../gateway/index.ts';
+import { openPast } from '../../gateway/past.ts';
+import { issueKey, type NewApiKey } from '../../subgraphs/identity/api-key.ts';
+import { type Demo, loadDemo } from '../../subgraphs/index.ts';
+import type { Scope } from '../../subgraphs/scopes.ts';
+import type { Headers } from './client.ts';
+import { freshDatabase, type TestDatabase } from './database.ts';
+import type { Handle } from './processes.ts';
+
+// Laurel's own graph in the test's process, over a demo of its own, for tests that make keys or look at the database.
+
+export interface TestLaurel {
+  handle: Handle;
+  gateway: Gateway;
+  database: TestDatabase;
+  demo: Demo;
+  /** The headers of a new integration key with these scopes. */
+  keyWith(scopes: readonly Scope[], more?: Partial<NewApiKey>): Promise<Headers>;
+  close(): Promise<void>;
+}
+
+/** Starts it on a port of its own; whoever starts it closes it. */
+export async function testLaurel(): Promise<TestLaurel> {
+  const database = await freshDatabase();
+  const demo = await loadDemo(database.resources);
+  const config = { origins: [], trustProxy: false };
+  const log = pino({ level: 'silent' });
+  const gateway = oneProcessGateway(database.resources, config, log, undefined, { past: openPast(log) });
+  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  const endpoint = `http://127.0.0.1:${port}/graphql`;
+  return {
+    handle: { endpoint, demo: { ...demo, endpoint } },
+    gateway,
+    database,
+    demo,
+    async keyWith(scopes, more = {}) {
+      const key: NewApiKey = { kind: 'INTEGRATION', name: 'Test', scopes, ...more };
+      return { authorization: `Bearer ${await issueKey(database.sql, demo.communityId, key)}` };
+    },
+    async close() {
+      await gateway.close();
+      await database.close();
+    },
+  };
+}
