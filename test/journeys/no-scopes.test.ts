@@ -39,7 +39,6 @@ inBothForms('a key without scopes', (laurel) => {
     '{ viewer { scopes } users { nodes { id } } }',
     '{ user(by: { username: "admin" }) { id } }',
     '{ apiKeys { nodes { id } } auditEntries { nodes { id } } }',
-    '{ node(id: "usr_x") { id } }',
     '{ _service { sdl } }',
     '{ _entities(representations: [{ __typename: "User", id: "usr_x" }]) { ... on User { displayName } } }',
     '{ _authenticate(secret: "x") }',
@@ -83,9 +82,22 @@ inBothForms('a key without scopes', (laurel) => {
     await refusal([{ query: '{ users { nodes { id } } }' }, { query: '{ viewer { scopes } }' }]);
   });
 
-  it('opens no stream', async () => {
-    for (const text of ['subscription { xp { cursor } }', '{ users { nodes { id } } }'])
-      await expect(openEvents(laurel(), text, {}, headers)).rejects.toThrow(/"errors"/);
+  it('finds nobody by an id', async () => {
+    const { id } = await person(laurel(), 10);
+    const text = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on User { __typename } } }';
+    const { nodes } = await data(laurel(), text, { ids: [id, laurel().demo.channelId, 'key_x'] }, headers);
+    expect(nodes).toEqual([null, null, null]);
+  });
+
+  it('is sent nothing by a stream of events', async () => {
+    for (const text of ['subscription { xp { cursor } }', '{ users { nodes { id } } }']) {
+      const answers: unknown[] = [];
+      for await (const event of await openEvents(laurel(), text, {}, headers))
+        if (event.event === 'next') answers.push(event.data);
+      expect(answers).toEqual([
+        { errors: [expect.objectContaining({ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } })] },
+      ]);
+    }
   });
 
   it('gets nothing over WebSocket', async () => {
