@@ -37,14 +37,19 @@ export const personScopes: readonly Scope[] = [
  * that asks for a scope or a credential. A test finds them by walking the supergraph, so that none gets here by omission.
  */
 export const publicFields: Readonly<Record<string, readonly string[]>> = {
-  Query: ['viewer'],
+  Query: ['viewer', 'node', 'nodes'],
   // Null without a credential, and about its own sender otherwise.
   Viewer: ['scopes', 'user', 'apiKey', 'community'],
   ApiKey: [
     ...['id', 'kind', 'name', 'prefix', 'scopes', 'channelIds', 'user'],
-    ...['createdAt', 'expiresAt', 'lastUsedAt', 'revokedAt'],
+    ...['createdAt', 'expiresAt', 'lastUsedAt', 'revokedAt', 'contract'],
   ],
-  // Ids alone; what they name asks for a scope.
+  // About the schema that the asking key sees, and no other.
+  SchemaContract: ['sha256', 'sdl', 'deprecations', 'changesSince'],
+  Deprecation: ['coordinate', 'reason', 'removalDate'],
+  SchemaChange: ['coordinate', 'criticality', 'message'],
+  // Ids alone; what they name asks for a scope, and `node` gives none without it.
+  Node: ['id'],
   User: ['id'],
   Community: ['id'],
   Channel: ['id'],

@@ -76,15 +76,17 @@ export async function authenticateSession(
   { communityId, sessionId, expiresAt }: { communityId: string; sessionId: string; expiresAt: number },
   community: string | null,
 ): Promise<Principal | null> {
-  const [session] = await sql<{ userId: string; scopes: Scope[]; channelIds: string[] | null }[]>`
+  const [session] = await sql<
+    { userId: string; scopes: Scope[]; channelIds: string[] | null; endsAt: Date }[]
+  >`
     -- authenticateSession
-    select s.user_id as "userId", s.scopes, s.channel_ids as "channelIds"
+    select s.user_id as "userId", s.scopes, s.channel_ids as "channelIds", s.expires_at as "endsAt"
     from identity.session s
     join identity.user u on u.community_id = s.community_id and u.id = s.user_id and u.status = 'ACTIVE'
     where s.community_id = ${communityId} and s.id = ${sessionId} and s.ended_at is null and s.expires_at > now()`;
   if (session === undefined) return null;
   await mustName(sql, communityId, community);
-  const { userId, scopes, channelIds } = session;
+  const { userId, scopes, channelIds, endsAt } = session;
   return {
     kind: 'session',
     communityId,
@@ -92,7 +94,7 @@ export async function authenticateSession(
     sessionId,
     scopes,
     ...(channelIds === null ? {} : { channelIds }),
-    expiresAt,
+    expiresAt: Math.min(expiresAt, endsAt.getTime()),
   };
 }
 

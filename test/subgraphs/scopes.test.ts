@@ -29,6 +29,11 @@ const has = ({ directives = [] }: Directed, ...names: string[]) =>
   directives.some(({ name }) => names.includes(name.value));
 const isDecided = (node: Directed | undefined) =>
   node !== undefined && has(node, 'requiresScopes', 'authenticated', 'inaccessible');
+/** Composition sums up on an interface what its implementers ask for; each of those decides for itself. */
+const isDecidedType = (name: string) => {
+  const type = types.get(name);
+  return type?.kind !== Kind.INTERFACE_TYPE_DEFINITION && isDecided(type as Directed | undefined);
+};
 
 function namedType(type: TypeNode): string {
   return type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type);
@@ -66,11 +71,12 @@ function undecided(): string[] {
   const seen = new Set<string>();
   const visit = (name: string) => {
     const type = types.get(name);
-    if (type === undefined || seen.has(name) || isDecided(type as Directed)) return;
+    if (type === undefined || seen.has(name) || isDecidedType(name)) return;
     seen.add(name);
     for (const field of (type as Composite).fields ?? []) {
       const returned = namedType(field.type);
-      if (isDecided(field) || isDecided(types.get(returned) as Directed | undefined)) continue;
+      const isSummedUp = type.kind === Kind.INTERFACE_TYPE_DEFINITION;
+      if ((!isSummedUp && isDecided(field)) || isDecidedType(returned)) continue;
       found.add(`${name}.${field.name.value}`);
       for (const one of possible(returned)) visit(one);
     }

@@ -150,6 +150,14 @@ describe('sessions: rules', () => {
     await refresh(refreshToken);
   });
 
+  it('give no access beyond their own end', async () => {
+    const place = await newCommunity(database.resources);
+    const { session } = await begin(place);
+    const soon = new Date(Date.now() + 5_000);
+    await database.sql`update identity.session set expires_at = ${soon} where id = ${session.id}`;
+    expect(await principalOf(place, session)).toMatchObject({ expiresAt: soon.getTime() });
+  });
+
   it('are forgotten a month after they ended', async () => {
     const place = await newCommunity(database.resources);
     const [old, going] = [await begin(place), await begin(place)];
