@@ -71,7 +71,9 @@ describe('a page of an allowed origin', () => {
   it('reads answers, and when to try again', async () => {
     const response = await from(allowed, hello);
     expect(letIn(response)).toBe(allowed);
-    expect(response.headers.get('access-control-expose-headers')).toBe('retry-after');
+    expect(response.headers.get('access-control-expose-headers')).toBe(
+      'retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset',
+    );
     expect(await response.json()).toEqual({ data: { hello: 'Hello' } });
   });
 
