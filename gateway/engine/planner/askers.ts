@@ -57,7 +57,10 @@ export function groupsOfAskers(
   for (const field of fields) {
     const { value: name } = field.node.name;
     const askers = asked.filter(
-      ({ node }) => keyOf(node) === keyOf(field.node) || needs(node.name.value, name, useOf),
+      // Under one key fields of different types may be different ones.
+      ({ node }) =>
+        (keyOf(node) === keyOf(field.node) && node.name.value === name) ||
+        needs(node.name.value, name, useOf),
     );
     // Its type's name is the interface's, which nobody needs.
     if (name === '__typename' || (askers.length === 0 && known.has(keyOf(field.node)))) continue;
