@@ -28,6 +28,12 @@ export class Charge {
     this.again = again;
   }
 
+  /** Whole seconds until there is room for so many points more; undefined when there never will be. */
+  waitSeconds(points: number): number | undefined {
+    if (points > this.limit) return undefined;
+    return Math.max(0, Math.ceil((points - this.remaining) / this.restorePerSecond));
+  }
+
   /** Names: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06 */
   get headers(): Record<string, string> {
     const resetSeconds = Math.ceil((this.resetAt.getTime() - Date.now()) / 1_000);
@@ -84,30 +90,29 @@ export class Throttled extends Refusal {
   }
 }
 
-/** What the field `rateLimit` tells. */
-export type RateLimit = Pick<Charge, 'cost' | 'limit' | 'remaining' | 'restorePerSecond' | 'resetAt'>;
-
-/** What a request took of its caller's budget, and what is left; null for callers without bounds. */
-export function rateLimitOf({ charge }: Caller): RateLimit | null {
-  if (charge === undefined) return null;
-  const { cost, limit, remaining, restorePerSecond, resetAt } = charge;
-  return { cost, limit, remaining, restorePerSecond, resetAt };
+/** What an operation would cost its caller. */
+export interface OperationCost {
+  /** Points. */
+  cost: number;
+  /** Seconds until the budget has room for them; 0: now, null: never. */
+  waitSeconds: number | null;
 }
 
 /**
- * What an operation would cost its caller, in points; nothing is executed.
+ * What an operation would cost its caller; nothing is executed, nor taken.
  * @throws BAD_ARGUMENT for one that would be refused.
  */
 export function explainCost(
   { prepare }: Pick<Engine<Caller>, 'prepare'>,
-  { view }: Caller,
+  { view, charge }: Caller,
   text: string,
+  operationName?: string | null,
   variables?: Values | null,
-): number {
-  const operation = prepare(view, text);
+): OperationCost {
+  const operation = prepare(view, text, operationName);
   if ('errors' in operation) throw new Refusal('BAD_ARGUMENT', `query: ${operation.errors[0]?.message}`);
   const cost = operation.cost(variables);
-  if (cost !== undefined) return cost;
+  if (cost !== undefined) return { cost, waitSeconds: charge ? (charge.waitSeconds(cost) ?? null) : 0 };
   const coerced = operation.coerce(variables);
   throw new Refusal('BAD_ARGUMENT', `variables: ${'errors' in coerced ? coerced.errors[0]?.message : ''}`);
 }

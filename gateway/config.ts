@@ -40,7 +40,7 @@ const listed = (text: string): string[] =>
     .map((item) => item.trim())
     .filter((item) => item !== '');
 
-const budgetForm = /^(off|[1-9]\d{0,8}\/[1-9]\d{0,8})$/;
+const budgetForm = /^(off|[1-9]\d{0,7}\/[1-9]\d{0,7})$/;
 const budgetRule = 'is points at once / points a second, `40000/2000`, or off';
 
 const variables = z.object({

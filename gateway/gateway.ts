@@ -169,7 +169,7 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
 
 function ownContext(
   caller: Caller,
-  { subgraphs }: Engine<Caller>,
+  { subgraphs, prepare }: Engine<Caller>,
   past: Past | undefined,
   log: Logger,
 ): OwnContext {
@@ -177,6 +177,7 @@ function ownContext(
   return {
     caller,
     subgraphs,
+    prepare,
     past: () => past?.views(scopes) ?? none(),
     fault: (error, where) => log.error({ err: error, where }, 'subgraph fault'),
     loaders: new Map(),

@@ -37,13 +37,16 @@ export const personScopes: readonly Scope[] = [
  * that asks for a scope or a credential. A test finds them by walking the supergraph, so that none gets here by omission.
  */
 export const publicFields: Readonly<Record<string, readonly string[]>> = {
-  Query: ['viewer', 'node', 'nodes'],
+  Query: ['viewer', 'node', 'nodes', 'rateLimit', 'explainCost'],
   // Null without a credential, and about its own sender otherwise.
   Viewer: ['scopes', 'user', 'apiKey', 'community'],
   ApiKey: [
     ...['id', 'kind', 'name', 'prefix', 'scopes', 'channelIds', 'user'],
     ...['createdAt', 'expiresAt', 'lastUsedAt', 'revokedAt', 'contract'],
   ],
+  // About the budget of whoever asks.
+  RateLimit: ['cost', 'limit', 'remaining', 'restorePerSecond', 'resetAt'],
+  OperationCost: ['cost', 'waitSeconds'],
   // About the schema that the asking key sees, and no other.
   SchemaContract: ['sha256', 'sdl', 'deprecations', 'changesSince'],
   Deprecation: ['coordinate', 'reason', 'removalDate'],

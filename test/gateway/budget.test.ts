@@ -5,7 +5,7 @@ import type { Caller } from '../../gateway/access.ts';
 import { addressOf, networkOf } from '../../gateway/address.ts';
 import { type ApolloContext, createApollo } from '../../gateway/apollo.ts';
 import { type BudgetOptions, type Budgets, createBudgets } from '../../gateway/budget.ts';
-import { explainCost, rateLimitOf } from '../../gateway/charge.ts';
+import { explainCost } from '../../gateway/charge.ts';
 import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts';
 import { oneProcessGateway } from '../../gateway/index.ts';
 import { trackEvents } from '../../subgraphs/gamification/event.ts';
@@ -218,18 +218,39 @@ describe('addresses', () => {
   });
 });
 
-describe('what is told of a budget', () => {
-  it('is nothing for callers without bounds', () => {
-    expect(rateLimitOf(stranger)).toBeNull();
+describe('what an operation would cost', () => {
+  const text = 'query ($n: Int!) { things(first: $n) { id } } query Free { free }';
+  const explained = (caller: Caller, points: unknown, operationName = '', query = text) =>
+    explainCost(engine as never, caller, query, operationName, { n: points });
+  const charged = (points: number) => {
+    const operation = engine.prepare(view, 'query ($n: Int!) { things(first: $n) { id } }');
+    if ('errors' in operation) throw new Error(operation.answer.json);
+    return counting().budgets.charged(keyOf('a'), operation, { n: points }, '');
+  };
+  const one = 'query ($n: Int!) { things(first: $n) { id } }';
+
+  it('is told with when there is room for it: now, in so many seconds, or never', () => {
+    const caller = charged(70);
+    expect(explained(caller, 30, '', one)).toEqual({ cost: 30, waitSeconds: 0 });
+    expect(explained(caller, 55, '', one)).toEqual({ cost: 55, waitSeconds: 3 });
+    expect(explained(caller, 101, '', one)).toEqual({ cost: 101, waitSeconds: null });
   });
 
-  it('explains what an operation would cost', () => {
-    const text = 'query ($n: Int!) { things(first: $n) { id } }';
-    expect(explainCost(engine as never, stranger, text, { n: 9 })).toBe(9);
-    expect(() => explainCost(engine as never, stranger, text, { n: 'x' })).toThrow(
-      /^variables: Variable "\$n"/,
-    );
-    expect(() => explainCost(engine as never, stranger, '{ nothing }')).toThrow(/^query: Cannot query field/);
+  it('has room at once for callers without bounds', () => {
+    expect(explained(stranger, 9, '', one)).toEqual({ cost: 9, waitSeconds: 0 });
+  });
+
+  it('is that of the operation that is named', () => {
+    expect(explained(stranger, 9, 'Free', `query Paid${text.slice(5)}`)).toEqual({ cost: 0, waitSeconds: 0 });
+  });
+
+  it.each([
+    ['wrong variables', one, 'x', /^variables: Variable "\$n"/],
+    ['too many rows', one, 100_001, /^variables: .*100,?000/],
+    ['unknown fields', '{ nothing }', 1, /^query: Cannot query field "nothing"/],
+    ['what is no GraphQL', '{', 1, /^query: Syntax Error/],
+  ])('is not known of %s', (_, query, points, message) => {
+    expect(() => explained(stranger, points, '', query)).toThrow(message);
   });
 });
 
