@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { addCommunityCommands } from './commands/community.ts';
 import type { Config } from './gateway/config.ts';
 import {
   type Closing,
@@ -149,6 +150,8 @@ program
       process.stdout.write(`Laurel's subgraph ${name} is ready at ${endpointOf(config.host, bound)}\n`);
     }),
   );
+
+addCommunityCommands(program);
 
 program
   .command('compose')

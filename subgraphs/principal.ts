@@ -10,6 +10,7 @@ import { Refusal } from './errors.ts';
  * - `personal`: a person's own key. `session`: a person who was let in for a while.
  * - `class`: all callers who see the same, so it has no person (shared streams).
  * - `gateway`: the gateway itself, asking who a credential belongs to.
+ * - `operator`: whoever runs Laurel, by its command line; never over HTTP.
  */
 export type PrincipalKind =
   | 'anonymous'
@@ -18,7 +19,8 @@ export type PrincipalKind =
   | 'personal'
   | 'session'
   | 'class'
-  | 'gateway';
+  | 'gateway'
+  | 'operator';
 
 export interface Principal {
   kind: PrincipalKind;

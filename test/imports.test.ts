@@ -16,7 +16,7 @@ interface Source {
 const root = join(import.meta.dirname, '..');
 const statement = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
 
-const sources: Source[] = ['gateway', 'subgraphs']
+const sources: Source[] = ['commands', 'gateway', 'subgraphs']
   .flatMap((top) =>
     readdirSync(join(root, top), { recursive: true, encoding: 'utf8' }).map((file) => join(top, file)),
   )

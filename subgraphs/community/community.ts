@@ -1,4 +1,6 @@
 import { alignTo, type Sql } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import { newId } from '../id.ts';
 
 // The community itself.
 
@@ -30,4 +32,75 @@ export async function addCommunity(
     insert into community.community (community_id, slug, name, time_zone, created_at)
     values (${id}, ${slug}, ${sql.json(name)}, ${timeZone}, ${createdAt})
     on conflict do nothing`;
+}
+
+/** What a community begins with. */
+export interface NewCommunity {
+  /** 1-100 small letters, digits and hyphens, a letter or digit at both ends; unique. */
+  slug: string;
+  /** In English, 1-200 characters. */
+  name: string;
+  /** IANA; where its days begin. */
+  timeZone: string;
+}
+
+/**
+ * Makes a community that holds nothing yet; for whoever runs Laurel.
+ * @throws VALIDATION_FAILED, CONFLICT (the slug is another's)
+ */
+export async function foundCommunity(sql: Sql, wish: NewCommunity, now: Date): Promise<Community> {
+  const { slug, timeZone } = wish;
+  const name = wish.name.trim();
+  if (!/^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$/.test(slug)) {
+    const form = '1-100 small letters, digits and hyphens, a letter or digit at both ends';
+    throw new Refusal('VALIDATION_FAILED', `The slug "${slug}" isn't ${form}.`, {}, ['slug']);
+  }
+  if (name === '' || name.length > 200)
+    throw new Refusal('VALIDATION_FAILED', 'A name has 1-200 characters.', {}, ['name']);
+  if (!(await isTimeZone(sql, timeZone))) {
+    const message = `There is no time zone "${timeZone}": it is an IANA name like Europe/Berlin.`;
+    throw new Refusal('VALIDATION_FAILED', message, {}, ['timeZone']);
+  }
+  const community: Community = { id: newId('Community'), slug, name: { en: name }, timeZone, createdAt: now };
+  const { count } = await sql`
+    -- foundCommunity
+    insert into community.community (community_id, slug, name, time_zone, created_at)
+    values (${community.id}, ${slug}, ${sql.json(community.name)}, ${timeZone}, ${now})
+    on conflict (slug) do nothing`;
+  if (count === 0)
+    throw new Refusal('CONFLICT', `There is a community "${slug}" already: take another slug.`, {}, ['slug']);
+  return community;
+}
+
+/** All communities, oldest first; for whoever runs Laurel. */
+export async function allCommunities(sql: Sql): Promise<Community[]> {
+  return sql<Community[]>`
+    -- allCommunities
+    select community_id as id, slug, name, time_zone as "timeZone", created_at as "createdAt"
+    from community.community
+    order by created_at, community_id`;
+}
+
+/** The community of an id or a slug. @throws NOT_FOUND */
+export async function communityNamed(sql: Sql, named: string): Promise<Community> {
+  const [community] = await sql<Community[]>`
+    -- communityNamed
+    select community_id as id, slug, name, time_zone as "timeZone", created_at as "createdAt"
+    from community.community
+    where community_id = ${named} or slug = ${named}`;
+  if (community !== undefined) return community;
+  throw new Refusal('NOT_FOUND', `There is no community "${named}": \`laurel community list\` has them all.`);
+}
+
+/** PostgreSQL counts days by it and JavaScript writes it, so both have to know it. */
+async function isTimeZone(sql: Sql, timeZone: string): Promise<boolean> {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone });
+  } catch {
+    return false;
+  }
+  const [row] = await sql<{ known: boolean }[]>`
+    -- isTimeZone
+    select exists (select from pg_timezone_names where name = ${timeZone}) as known`;
+  return row?.known ?? false;
 }

@@ -2,11 +2,12 @@ import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { communityOf, type Principal } from '../principal.ts';
 
-// Who speaks for the community where its credentials are concerned: the system key, and people who administer it.
+// Who speaks for the community where its credentials are concerned: the system key, people who administer it, and
+// whoever runs Laurel.
 
 /** Whether a caller may do to all keys and sessions what people may do to their own. @cost none, or one query. */
 export async function administers(sql: Sql, principal: Principal): Promise<boolean> {
-  if (principal.kind === 'system') return true;
+  if (principal.kind === 'system' || principal.kind === 'operator') return true;
   if (principal.userId === undefined) return false;
   const [row] = await sql<{ administers: boolean }[]>`
     -- administers

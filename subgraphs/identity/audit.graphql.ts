@@ -48,6 +48,7 @@ enum CredentialKind {
   PERSONAL = 'PERSONAL',
   SESSION = 'SESSION',
   ANONYMOUS = 'ANONYMOUS',
+  OPERATOR = 'OPERATOR',
 }
 registerEnumType(CredentialKind, {
   name: 'CredentialKind',
@@ -58,6 +59,7 @@ registerEnumType(CredentialKind, {
     PERSONAL: { description: "A person's key." },
     SESSION: { description: "A person's session." },
     ANONYMOUS: { description: 'No credential, but maybe a refresh token.' },
+    OPERATOR: { description: 'The command line of whoever runs Laurel.' },
   },
 });
 

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addCommunity, communitiesById } from '../../../subgraphs/community/community.ts';
+import {
+  addCommunity,
+  allCommunities,
+  communitiesById,
+  communityNamed,
+  foundCommunity,
+} from '../../../subgraphs/community/community.ts';
 import { community } from '../../../subgraphs/community/index.ts';
 import { anonymous } from '../../../subgraphs/principal.ts';
 import { newCommunity } from '../../kit/community.ts';
@@ -22,6 +28,52 @@ describe('community: rules', () => {
       expect.objectContaining({ id, slug, name: { en: 'Test', de: 'Prüfung' }, timeZone: 'Europe/Berlin' }),
       null,
     ]);
+  });
+});
+
+describe('founding a community: rules', () => {
+  it('makes one that is found by its id and its slug', async () => {
+    const wish = { slug: 'acme', name: ' Acme ', timeZone: 'Asia/Kathmandu' };
+    const made = await foundCommunity(database.sql, wish, new Date());
+    expect(made).toMatchObject({ slug: 'acme', name: { en: 'Acme' }, timeZone: 'Asia/Kathmandu' });
+    expect(await communityNamed(database.sql, 'acme')).toEqual(made);
+    expect(await communityNamed(database.sql, made.id)).toEqual(made);
+    expect(await allCommunities(database.sql)).toContainEqual(made);
+  });
+});
+
+describe('founding a community: refusals', () => {
+  const found = (wish: object) =>
+    foundCommunity(database.sql, { slug: 'b', name: 'B', timeZone: 'UTC', ...wish }, new Date());
+
+  it.each(['Acme', '-a', 'a-', 'a b', 'ä', '', 'a'.repeat(101)])(
+    'VALIDATION_FAILED: the slug "%s"',
+    async (slug) => {
+      await expect(found({ slug })).rejects.toMatchObject({ code: 'VALIDATION_FAILED', path: ['slug'] });
+    },
+  );
+
+  it.each(['Mars/Crater', '+02:00', '', 'posixrules'])(
+    'VALIDATION_FAILED: the time zone "%s"',
+    async (timeZone) => {
+      await expect(found({ timeZone })).rejects.toMatchObject({
+        code: 'VALIDATION_FAILED',
+        path: ['timeZone'],
+      });
+    },
+  );
+
+  it.each([' ', 'a'.repeat(201)])('VALIDATION_FAILED: the name "%s"', async (name) => {
+    await expect(found({ name })).rejects.toMatchObject({ code: 'VALIDATION_FAILED', path: ['name'] });
+  });
+
+  it("CONFLICT: another's slug", async () => {
+    await found({ slug: 'taken' });
+    await expect(found({ slug: 'taken' })).rejects.toMatchObject({ code: 'CONFLICT', path: ['slug'] });
+  });
+
+  it('NOT_FOUND: a name of none', async () => {
+    await expect(communityNamed(database.sql, 'nowhere')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
 
