@@ -119,13 +119,14 @@ export function laurelAccess(options: {
       return given === undefined ? () => {} : principals.watch(given, principal, onEnd);
     },
     async classOf({ principal }) {
-      const { communityId, scopes, channelIds } = principal;
+      const { communityId, scopes, channelIds, readsAs } = principal;
       const shared: Principal = {
         kind: 'class',
         scopes: [...scopes].sort(),
         ...(communityId === undefined ? {} : { communityId }),
         ...(channelIds === undefined ? {} : { channelIds: [...channelIds].sort() }),
         ...(actsAsPerson(principal) ? { ofPeople: true } : {}),
+        ...(readsAs === undefined ? {} : { readsAs }),
       };
       return { key: JSON.stringify(shared), caller: await callerFor(shared) };
     },

@@ -15,6 +15,8 @@ export const idPrefixes = {
   LedgerEntry: 'led',
   LedgerEvent: 'evt',
   Message: 'msg',
+  Penalty: 'pen',
+  Role: 'rol',
   Session: 'ses',
   User: 'usr',
 } as const;

@@ -28,6 +28,8 @@ export interface Principal {
   userId?: string;
   /** Of a class: it stands for people, each of whom has a person's rights and no more. */
   ofPeople?: true;
+  /** Of a person, and of a class of people: which roles of theirs open channels, as the port `community.reads_as` says. */
+  readsAs?: string;
   keyId?: string;
   sessionId?: string;
   scopes: readonly string[];

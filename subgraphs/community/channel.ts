@@ -9,9 +9,23 @@ export interface Channel {
   description: string | null;
   kind: string;
   category: string | null;
+  /** Of an IFRAME channel: the page it shows. */
+  iframeUrl: string | null;
+  /** There only for those who manage channels. */
+  hidden: boolean;
+  /** Who it is there for; null: every member. */
+  viewRoleIds: string[] | null;
+  /** Who writes in it; null: whoever it is there for. */
+  postRoleIds: string[] | null;
+  /** Of a DIRECT channel: its two people. */
+  participantIds: string[] | null;
   createdAt: Date;
   updatedAt: Date;
 }
+
+/** A channel as it is added; what is left out stands open to every member. */
+export type NewChannel = Pick<Channel, 'id' | 'topic' | 'kind' | 'createdAt' | 'updatedAt'> &
+  Partial<Channel>;
 
 /**
  * A page of channels, oldest first.
@@ -56,18 +70,28 @@ export async function channelsById(
 export async function addChannels(
   sql: Sql,
   communityId: string,
-  channels: readonly Channel[],
+  channels: readonly NewChannel[],
 ): Promise<void> {
   await sql`
     -- addChannels
-    insert into community.channel (community_id, id, topic, description, kind, category, created_at, updated_at)
-    select ${communityId}, c.id, c.topic, c.description, c.kind, c.category, c."createdAt", c."updatedAt"
+    insert into community.channel (
+      community_id, id, topic, description, kind, category, iframe_url, hidden, view_role_ids, post_role_ids,
+      low_user_id, high_user_id, created_at, updated_at
+    )
+    select ${communityId}, c.id, c.topic, c.description, c.kind, c.category, c."iframeUrl", coalesce(c.hidden, false),
+      c."viewRoleIds", c."postRoleIds", least(c."participantIds"[1], c."participantIds"[2]),
+      greatest(c."participantIds"[1], c."participantIds"[2]), c."createdAt", c."updatedAt"
     from jsonb_to_recordset(${sql.json(channels as never)}) c(
-      id text, topic jsonb, description text, kind text, category text, "createdAt" timestamptz, "updatedAt" timestamptz
+      id text, topic jsonb, description text, kind text, category text, "iframeUrl" text, hidden boolean,
+      "viewRoleIds" text[], "postRoleIds" text[], "participantIds" text[] collate "C", "createdAt" timestamptz,
+      "updatedAt" timestamptz
     )
     on conflict do nothing`;
 }
 
 function columns(sql: Sql) {
-  return sql`id, topic, description, kind, category, created_at as "createdAt", updated_at as "updatedAt"`;
+  return sql`id, topic, description, kind, category, iframe_url as "iframeUrl", hidden, view_role_ids as "viewRoleIds",
+    post_role_ids as "postRoleIds",
+    case when low_user_id is not null then array[low_user_id, high_user_id] end as "participantIds",
+    created_at as "createdAt", updated_at as "updatedAt"`;
 }

@@ -29,6 +29,7 @@ export async function authenticate(
       kind: ApiKeyKind;
       scopes: Scope[];
       userId: string | null;
+      readsAs: string | null;
       channelIds: string[] | null;
       expiresAt: Date | null;
       hash: Buffer;
@@ -36,6 +37,7 @@ export async function authenticate(
   >`
     -- authenticate
     select k.community_id as "communityId", k.id, k.kind, k.scopes, k.user_id as "userId",
+      case when k.user_id is not null then community.reads_as(k.community_id, k.user_id) end as "readsAs",
       k.channel_ids as "channelIds", least(k.expires_at, s.ends_at) as "expiresAt", s.hash
     from (
       select community_id, id as key_id, hash, null::timestamptz as ends_at
@@ -61,6 +63,7 @@ export async function authenticate(
     // A system key may do all there is, also what came after it was made.
     scopes: key.kind === 'SYSTEM' ? allScopes : key.scopes,
     ...(key.userId === null ? {} : { userId: key.userId }),
+    ...(key.readsAs === null ? {} : { readsAs: key.readsAs }),
     ...(key.channelIds === null ? {} : { channelIds: key.channelIds }),
     ...(key.expiresAt === null ? {} : { expiresAt: key.expiresAt.getTime() }),
   };
@@ -77,20 +80,22 @@ export async function authenticateSession(
   community: string | null,
 ): Promise<Principal | null> {
   const [session] = await sql<
-    { userId: string; scopes: Scope[]; channelIds: string[] | null; endsAt: Date }[]
+    { userId: string; readsAs: string; scopes: Scope[]; channelIds: string[] | null; endsAt: Date }[]
   >`
     -- authenticateSession
-    select s.user_id as "userId", s.scopes, s.channel_ids as "channelIds", s.expires_at as "endsAt"
+    select s.user_id as "userId", community.reads_as(s.community_id, s.user_id) as "readsAs", s.scopes,
+      s.channel_ids as "channelIds", s.expires_at as "endsAt"
     from identity.session s
     join identity.user u on u.community_id = s.community_id and u.id = s.user_id and u.status = 'ACTIVE'
     where s.community_id = ${communityId} and s.id = ${sessionId} and s.ended_at is null and s.expires_at > now()`;
   if (session === undefined) return null;
   await mustName(sql, communityId, community);
-  const { userId, scopes, channelIds, endsAt } = session;
+  const { userId, readsAs, scopes, channelIds, endsAt } = session;
   return {
     kind: 'session',
     communityId,
     userId,
+    readsAs,
     sessionId,
     scopes,
     ...(channelIds === null ? {} : { channelIds }),

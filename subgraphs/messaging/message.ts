@@ -137,7 +137,7 @@ export async function readableChannels(
     -- readableChannels
     select c.id
     from community.readable_channels(
-      ${communityOf(principal)}, ${principal.userId ?? null}, ${actsAsPerson(principal)}
+      ${communityOf(principal)}, ${principal.userId ?? principal.readsAs ?? null}, ${actsAsPerson(principal)}
     ) as c(id)
     where c.id = any(${channelIds as string[]})`;
   return new Set(rows.map(({ id }) => id).filter((id) => withinKey(principal, id)));
@@ -245,10 +245,10 @@ function withinKey({ channelIds }: Principal, channelId: string): boolean {
 
 /** Narrows `m` to what the caller may read; a key of the community without limits reads everything. */
 function readable(sql: Sql, principal: Principal) {
-  const { communityId, userId, channelIds } = principal;
+  const { communityId, userId, readsAs, channelIds } = principal;
   return sql`
     ${channelIds === undefined ? sql`` : sql`and m.channel_id = any(${channelIds as string[]})`}
-    ${actsAsPerson(principal) ? sql`and m.channel_id in (select community.readable_channels(${communityId ?? ''}, ${userId ?? null}, true))` : sql``}`;
+    ${actsAsPerson(principal) ? sql`and m.channel_id in (select community.readable_channels(${communityId ?? ''}, ${userId ?? readsAs ?? null}, true))` : sql``}`;
 }
 
 function columns(sql: Sql) {

@@ -1,7 +1,8 @@
-import { addChannels, type Channel } from '../../subgraphs/community/channel.ts';
+import { addChannels, type NewChannel } from '../../subgraphs/community/channel.ts';
 import { addCommunity } from '../../subgraphs/community/community.ts';
 import { addFields, type FieldType } from '../../subgraphs/community/field.ts';
 import { memberIndex } from '../../subgraphs/community/member.ts';
+import { addRoles, assignRoles, type NewRole } from '../../subgraphs/community/role.ts';
 import type { Resources } from '../../subgraphs/context.ts';
 import { addBadges } from '../../subgraphs/gamification/badge.ts';
 import { type NewEvent, setRules } from '../../subgraphs/gamification/event.ts';
@@ -117,7 +118,7 @@ export function personOf(n: number, details: Partial<NewUser> = {}): NewUser {
   };
 }
 
-function channelOf(kind: string, n: number): Channel {
+function channelOf(kind: string, n: number): NewChannel {
   const common = { topic: { en: `${kind} ${n}` }, description: null, category: null };
   return { id: newId('Channel'), kind, ...common, createdAt: inHour(n), updatedAt: inHour(n) };
 }
@@ -149,4 +150,17 @@ export function eventOf(userId: string, details: Partial<NewEvent> = {}): NewEve
     reference: null,
     ...details,
   };
+}
+
+/** Adds a role to a test community and gives it to people; without permissions and of rank 10 unless said otherwise. */
+export async function newRole(
+  { sql }: Resources,
+  communityId: string,
+  { holders = [], ...details }: Partial<NewRole> & { holders?: readonly (string | undefined)[] } = {},
+): Promise<string> {
+  const id = newId('Role');
+  const role = { id, title: { en: 'Role' }, color: null, rank: 10, billable: false, permissions: [] };
+  await addRoles(sql, communityId, [{ ...role, createdAt: founded, ...details }]);
+  await assignRoles(sql, communityId, id, holders.map(String));
+  return details.id ?? id;
 }
