@@ -17,6 +17,10 @@ export const errorCatalogue = {
     meaning: 'A limit of what is stored is reached; the message names it.',
     place: 'payload',
   },
+  INSUFFICIENT_BALANCE: {
+    meaning: 'A unit that may not go below zero would; `path` names the input.',
+    place: 'payload',
+  },
   FIELD_LOCKED: { meaning: 'The field takes no changes.', place: 'payload' },
   FORBIDDEN: { meaning: 'The credential does not allow this, here.', place: 'payload' },
   IDEMPOTENCY_KEY_REUSED: {

@@ -17,6 +17,7 @@ export const idPrefixes = {
   Message: 'msg',
   Penalty: 'pen',
   Role: 'rol',
+  Rule: 'rul',
   Session: 'ses',
   User: 'usr',
 } as const;

@@ -2,41 +2,28 @@ import type { Sql } from '../db.ts';
 import { demoCommunity, demoDays, demoId, demoMoment, demoPeople, demoRandom } from '../demo.ts';
 import type { EntityName } from '../id.ts';
 import { addAwards, addBadges } from './badge.ts';
-import { type NewEvent, setRules, trackEvents } from './event.ts';
+import { type NewEvent, trackEvents } from './event.ts';
 import { setLevels } from './level.ts';
+import { type NewRule, plainRule, setRules } from './rule.ts';
+import type { Unit } from './unit.ts';
 
-const rules = [
-  {
-    eventType: 'signup',
-    title: { en: 'Signed up', de: 'Angemeldet' },
-    once: true,
-    awards: { XP: 500, POINTS: 500 },
-  },
-  {
-    eventType: 'purchase',
-    title: { en: 'Purchase', de: 'Kauf' },
-    once: false,
-    awards: { XP: 100, POINTS: 100 },
-  },
-  {
-    eventType: 'visit',
-    title: { en: 'Daily visit', de: 'Besuch' },
-    once: false,
-    awards: { XP: 10, COINS: 2 },
-  },
-  {
-    eventType: 'lesson',
-    title: { en: 'Lesson finished', de: 'Lektion' },
-    once: false,
-    awards: { XP: 40, COINS: 10 },
-  },
-  {
-    eventType: 'referral',
-    title: { en: 'Friend invited', de: 'Empfehlung' },
-    once: false,
-    awards: { XP: 75, COINS: 25 },
-  },
+const rules: NewRule[] = [
+  rule(0, 'signup', { en: 'Signed up', de: 'Angemeldet' }, { XP: 500, POINTS: 500 }, { lifetimeCap: 1 }),
+  rule(1, 'purchase', { en: 'Purchase', de: 'Kauf' }, { XP: 100, POINTS: 100 }),
+  rule(2, 'visit', { en: 'Daily visit', de: 'Besuch' }, { XP: 10, COINS: 2 }),
+  rule(3, 'lesson', { en: 'Lesson finished', de: 'Lektion' }, { XP: 40, COINS: 10 }),
+  rule(4, 'referral', { en: 'Friend invited', de: 'Empfehlung' }, { XP: 75, COINS: 25 }),
 ];
+
+function rule(
+  n: number,
+  eventType: string,
+  title: Record<string, string>,
+  amounts: Partial<Record<Unit, number>>,
+  limits: Partial<NewRule> = {},
+): NewRule {
+  return { id: demoId('Rule', n), ...plainRule(eventType, title, amounts), ...limits };
+}
 
 const badges = [
   ['First steps', 'Erste Schritte', 'Joined the community.'],

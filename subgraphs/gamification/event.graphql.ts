@@ -1,4 +1,4 @@
-import { Arg, Ctx, Field, InputType, ObjectType, Resolver } from 'type-graphql';
+import { Arg, Ctx, Field, InputType, ObjectType, Resolver, registerEnumType } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
@@ -7,8 +7,10 @@ import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Json } from '../scalars.ts';
 import { ReplayablePayload, UserIdentifierInput } from '../shared.graphql.ts';
-import { type NewEvent, type TrackedEvent, trackEvents } from './event.ts';
+import { type NewEvent, trackEvents } from './event.ts';
 import { LedgerEntry } from './ledger.graphql.ts';
+import { originOf } from './origin.ts';
+import type { Posted } from './posting.ts';
 
 /** How far the clock of a sender may be ahead. */
 const clockSkewMs = 300_000;
@@ -26,6 +28,7 @@ class TrackEventInput {
       .min(1, 'A reference has 1-200 characters.')
       .max(200, 'A reference has 1-200 characters.')
       .nullish(),
+    amount: z.string().regex(/^[^-]/, 'An amount is zero or more.').nullish(),
     metadata: z
       .record(z.string(), z.unknown(), 'Metadata is a JSON object.')
       .refine(
@@ -43,7 +46,10 @@ class TrackEventInput {
   })
   eventType!: string;
 
-  @Field(() => Decimal, { nullable: true, description: 'How many, for rules that count.' })
+  @Field(() => Decimal, {
+    nullable: true,
+    description: 'How many, zero or more, for rules that look at it; one when absent.',
+  })
   amount?: string | null;
 
   @Field(() => Json, {
@@ -63,11 +69,44 @@ class TrackEventInput {
   reference?: string | null;
 }
 
+enum EventOutcome {
+  EARNED = 'EARNED',
+  COUNTED = 'COUNTED',
+  CONDITION = 'CONDITION',
+  COOLDOWN = 'COOLDOWN',
+  ONCE = 'ONCE',
+  DAY_CAP = 'DAY_CAP',
+  WEEK_CAP = 'WEEK_CAP',
+  LIFETIME_CAP = 'LIFETIME_CAP',
+  TOO_LITTLE = 'TOO_LITTLE',
+}
+registerEnumType(EventOutcome, {
+  name: 'EventOutcome',
+  description: 'What came of an event, or why it earned nothing.',
+  valuesConfig: {
+    EARNED: { description: 'It earned, or cost.' },
+    COUNTED: { description: 'It was counted; no rule rewards it.' },
+    CONDITION: { description: 'It does not meet the conditions of its rule.' },
+    COOLDOWN: { description: 'It came too soon after, or before, one that earned.' },
+    ONCE: { description: 'Its rule pays a person once, and had.' },
+    DAY_CAP: { description: 'Its rule had paid the person as often as it does in a day.' },
+    WEEK_CAP: {
+      description: 'Its rule had paid the person as often as it does in a week, Monday to Sunday.',
+    },
+    LIFETIME_CAP: { description: 'Its rule had paid the person as often as it ever does.' },
+    TOO_LITTLE: { description: 'Its amount comes to less than one of any unit.' },
+  },
+});
+
 @ObjectType({ simpleResolvers: true, description: 'What came of `trackEvent`.' })
 class TrackEventPayload extends ReplayablePayload {
-  @Field(() => [LedgerEntry], {
-    description: 'What it earned; empty when a rule that counts once had counted.',
+  @Field(() => EventOutcome, {
+    nullable: true,
+    description: 'Whether it earned, or why not; null when it was refused.',
   })
+  outcome: string | null = null;
+
+  @Field(() => [LedgerEntry], { description: 'What it earned; empty where `outcome` says why it did not.' })
   @Usually(2)
   ledger: object[] = [];
 
@@ -75,7 +114,7 @@ class TrackEventPayload extends ReplayablePayload {
   leveledUp = false;
 }
 
-const track = collected<NewEvent, TrackedEvent>((sql, communityId, events) =>
+const track = collected<NewEvent, Posted>((sql, communityId, events) =>
   trackEvents(sql, communityId, events),
 );
 
@@ -96,11 +135,17 @@ class EventResolver {
         'occurredAt',
       ]);
     }
-    const event = { user: { ...user }, eventType, amount, metadata, occurredAt, reference };
-    const { entries, leveledUp, replayed } = await track(sql, communityOf(principal), event);
+    const origin = originOf(principal);
+    const event = { user: { ...user }, eventType, amount, metadata, occurredAt, reference, origin };
+    const posted = await track(sql, communityOf(principal), event);
     tail.wake();
-    return Object.assign(new TrackEventPayload(), { ledger: entries, leveledUp, replayed });
+    return payloadOf(posted);
   }
+}
+
+function payloadOf({ entries, outcome, level, replayed }: Posted): TrackEventPayload {
+  const leveledUp = level !== null && level.after > level.before;
+  return Object.assign(new TrackEventPayload(), { outcome, ledger: entries, leveledUp, replayed });
 }
 
 export const event: Feature = {

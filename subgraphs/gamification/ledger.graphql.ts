@@ -19,13 +19,8 @@ import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Json } from '../scalars.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
-import {
-  type Balances,
-  balancesByUser,
-  entriesById,
-  entriesByUser,
-  type LedgerEntry as Row,
-} from './ledger.ts';
+import { balancesByUser, entriesById, entriesByUser, type LedgerEntry as Row } from './ledger.ts';
+import type { Balances } from './unit.ts';
 import { User } from './user.graphql.ts';
 
 export enum Unit {

@@ -1,13 +1,14 @@
 import { alignTo, groupTo, type Sql } from '../db.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import type { Origin } from './origin.ts';
+import type { Balances, Unit } from './unit.ts';
 
 // The ledger: every change of what a person has, in four units, append-only. Balances are its sums.
 
-export type Unit = 'XP' | 'COINS' | 'POINTS' | 'PREMIUM';
-
-export interface LedgerEntry {
+export interface LedgerEntry extends Origin {
   id: string;
   userId: string;
+  eventId: string;
   unit: Unit;
   amount: bigint;
   balanceAfter: bigint;
@@ -16,9 +17,11 @@ export interface LedgerEntry {
   metadata: Record<string, unknown> | null;
   occurredAt: Date;
   recordedAt: Date;
+  /** The rule that paid it. */
+  ruleId: string | null;
+  /** The entry that this one takes back. */
+  reversalOf: string | null;
 }
-
-export type Balances = Record<Unit, bigint>;
 
 export interface LedgerFilter {
   units?: readonly Unit[] | null;
@@ -33,15 +36,14 @@ export async function balancesByUser(
   communityId: string,
   userIds: readonly string[],
 ): Promise<Balances[]> {
-  const rows = await sql<{ userId: string; unit: Unit; amount: bigint }[]>`
+  const rows = await sql<(Balances & { userId: string })[]>`
     -- balancesByUser
-    select user_id as "userId", unit, amount
-    from gamification.balance
+    select user_id as "userId", xp as "XP", coins as "COINS", points as "POINTS", premium as "PREMIUM"
+    from gamification.profile
     where community_id = ${communityId} and user_id = any(${userIds as string[]})`;
-  return groupTo(userIds, rows, ({ userId }) => userId).map((own) => {
-    const balances: Balances = { XP: 0n, COINS: 0n, POINTS: 0n, PREMIUM: 0n };
-    for (const { unit, amount } of own) balances[unit] = amount;
-    return balances;
+  return alignTo(userIds, rows, ({ userId }) => userId).map((row) => {
+    const { XP = 0n, COINS = 0n, POINTS = 0n, PREMIUM = 0n } = row ?? {};
+    return { XP, COINS, POINTS, PREMIUM };
   });
 }
 
@@ -67,7 +69,7 @@ export async function entriesByUser(
     from unnest(${userIds as string[]}::text[]) as u(id)
     cross join lateral (
       select ${columns(sql)}
-      from gamification.ledger_entry l
+      from gamification.ledger_entry l ${withEvent(sql)}
       where l.community_id = ${communityId} and l.user_id = u.id
         ${units == null ? sql`` : sql`and l.unit = any(${units as string[]})`}
         ${eventTypes == null ? sql`` : sql`and l.event_type = any(${eventTypes as string[]})`}
@@ -91,7 +93,7 @@ export async function entriesById(
   const rows = await sql<LedgerEntry[]>`
     -- entriesById
     select ${columns(sql)}
-    from gamification.ledger_entry l
+    from gamification.ledger_entry l ${withEvent(sql)}
     where l.community_id = ${communityId} and l.id = any(${ids as string[]})`;
   return alignTo(ids, rows, ({ id }) => id);
 }
@@ -102,16 +104,23 @@ export async function entriesByEvent(
   communityId: string,
   eventIds: readonly string[],
 ): Promise<LedgerEntry[][]> {
-  const rows = await sql<(LedgerEntry & { eventId: string })[]>`
+  const rows = await sql<LedgerEntry[]>`
     -- entriesByEvent
-    select ${columns(sql)}, l.event_id as "eventId"
-    from gamification.ledger_entry l
+    select ${columns(sql)}
+    from gamification.ledger_entry l ${withEvent(sql)}
     where l.community_id = ${communityId} and l.event_id = any(${eventIds as string[]})
     order by l.id`;
   return groupTo(eventIds, rows, ({ eventId }) => eventId);
 }
 
+/** The event holds what its entries have in common. */
+function withEvent(sql: Sql) {
+  return sql`join gamification.event e on e.community_id = l.community_id and e.id = l.event_id`;
+}
+
 function columns(sql: Sql) {
-  return sql`l.id, l.user_id as "userId", l.unit, l.amount, l.balance_after as "balanceAfter",
-    l.event_type as "eventType", l.reference, l.metadata, l.occurred_at as "occurredAt", l.recorded_at as "recordedAt"`;
+  return sql`l.id, l.user_id as "userId", l.event_id as "eventId", l.unit, l.amount, l.balance_after as "balanceAfter",
+    l.event_type as "eventType", l.reference, e.metadata, l.occurred_at as "occurredAt", l.recorded_at as "recordedAt",
+    l.rule_id as "ruleId", l.reversal_of as "reversalOf", e.source, e.actor_user_id as "actorUserId",
+    e.actor_key_id as "actorKeyId"`;
 }

@@ -35,6 +35,12 @@ export async function levelOf(context: Context, xp: bigint): Promise<Row | null>
   return levelAt(await levels(context).load(communityOf(context.principal)), xp);
 }
 
+/** The level of this number in the caller's community. */
+export async function levelNumbered(context: Context, number: number): Promise<Row | null> {
+  const all = await levels(context).load(communityOf(context.principal));
+  return all.find((one) => one.number === number) ?? null;
+}
+
 @Resolver(() => User)
 class UserLevelResolver {
   @FieldResolver(() => Level, {

@@ -1,4 +1,5 @@
-import type { Sql } from '../db.ts';
+import { type Sql, transaction } from '../db.ts';
+import { curveLock } from './ground.ts';
 
 // Levels: where a person stands by the XP earned.
 
@@ -25,16 +26,46 @@ export function levelAt(levels: readonly Level[], xp: bigint): Level | null {
   return levels.findLast(({ minXp }) => minXp <= xp) ?? null;
 }
 
-/** Sets the levels; those that exist are replaced. */
+/**
+ * Sets levels; those that exist are replaced. Everybody's level follows, and the log tells of each that changed.
+ * @cost one update of every profile whose level changed.
+ */
 export async function setLevels(
   sql: Sql,
   communityId: string,
   levels: readonly { number: number; minXp: number; name: Record<string, string> }[],
 ): Promise<void> {
-  await sql`
-    -- setLevels
-    insert into gamification.level (community_id, number, min_xp, name)
-    select ${communityId}, l.number, l."minXp", l.name
-    from jsonb_to_recordset(${sql.json(levels as never)}) l(number integer, "minXp" bigint, name jsonb)
-    on conflict (community_id, number) do update set min_xp = excluded.min_xp, name = excluded.name`;
+  await transaction(sql, async (tx) => {
+    await tx`
+      -- setLevels: nobody posts meanwhile
+      select pg_advisory_xact_lock(${curveLock}, hashtext(${communityId}))`;
+    await tx`
+      -- setLevels
+      insert into gamification.level (community_id, number, min_xp, name)
+      select ${communityId}, l.number, l."minXp", l.name
+      from jsonb_to_recordset(${tx.json(levels as never)}) l(number integer, "minXp" bigint, name jsonb)
+      on conflict (community_id, number) do update set min_xp = excluded.min_xp, name = excluded.name`;
+    await tx`
+      -- setLevels: who stands elsewhere now
+      with curve as materialized (
+        select number, min_xp, lead(min_xp) over (order by number) as next_at
+        from gamification.level
+        where community_id = ${communityId}
+      ), moved as (
+        select p.user_id, p.level as before, coalesce(c.number, 0) as after
+        from gamification.profile p
+        left join curve c on p.xp >= c.min_xp and (c.next_at is null or p.xp < c.next_at)
+        where p.community_id = ${communityId} and p.level <> coalesce(c.number, 0)
+      ), changed as (
+        update gamification.profile p set level = m.after
+        from moved m
+        where p.community_id = ${communityId} and p.user_id = m.user_id
+        returning m.*
+      )
+      select log.append(${communityId}, 'xp', jsonb_agg(jsonb_build_object(
+        'kind', 'LevelChanged', 'user_id', user_id, 'payload', jsonb_build_object('from', before, 'to', after)
+      ) order by user_id))
+      from changed
+      having count(*) > 0`;
+  });
 }

@@ -19,7 +19,7 @@ import { BigIntScalar, DateTime, EventCursor } from '../scalars.ts';
 import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
 import { openStream } from '../stream.ts';
 import { entryById, LedgerEntry } from './ledger.graphql.ts';
-import { Level, levelOf } from './level.graphql.ts';
+import { Level, levelNumbered, levelOf } from './level.graphql.ts';
 import { User } from './user.graphql.ts';
 
 // XP as they change: the log's stream `xp`, dressed.
@@ -34,6 +34,20 @@ class XpChanged extends StreamItem {
 
   @Field(() => BigIntScalar, { description: 'The XP the person has after it.' })
   total!: bigint;
+}
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'A person has another level, higher or lower.',
+})
+class LevelChanged extends StreamItem {
+  userId!: string;
+  fromNumber!: number;
+  toNumber!: number;
+
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  occurredAt!: Date;
 }
 
 @ArgsType()
@@ -63,7 +77,7 @@ class XpArgs {
 class XpStreamResolver {
   @Subscription(() => StreamItem, {
     description:
-      'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged. Scope: stats:read.',
+      'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged and LevelChanged. Scope: stats:read.',
     subscribe: async ({ args, context }: { args: XpArgs; context: Context }) => {
       const { userIds, after } = checked(XpArgs, args);
       const wanted = userIds == null ? undefined : new Set(userIds);
@@ -97,13 +111,41 @@ class XpChangedResolver {
   }
 }
 
-function xpItem({ userId, payload }: LogEvent): StreamItem {
+@Resolver(() => LevelChanged)
+class LevelChangedResolver {
+  @FieldResolver(() => User, { description: 'Whose.' })
+  user(@Root() { userId }: LevelChanged): User {
+    return { id: userId };
+  }
+
+  @FieldResolver(() => Level, {
+    nullable: true,
+    description: 'The level before; null below the first, or where it is no more.',
+  })
+  from(@Root() { fromNumber }: LevelChanged, @Ctx() context: Context): Promise<object | null> {
+    return levelNumbered(context, fromNumber);
+  }
+
+  @FieldResolver(() => Level, {
+    nullable: true,
+    description: 'The level after; null below the first, or where it is no more.',
+  })
+  to(@Root() { toNumber }: LevelChanged, @Ctx() context: Context): Promise<object | null> {
+    return levelNumbered(context, toNumber);
+  }
+}
+
+function xpItem({ kind, userId, payload }: LogEvent): StreamItem {
+  if (kind === 'LevelChanged') {
+    const { from: fromNumber, to: toNumber } = payload as { from: number; to: number };
+    return Object.assign(new LevelChanged(), { userId: userId ?? '', fromNumber, toNumber });
+  }
   const { entryId, total } = payload as { entryId: string; total: string };
   return Object.assign(new XpChanged(), { userId: userId ?? '', entryId, total: BigInt(total) });
 }
 
 export const xpStream: Feature = {
   name: 'xp-stream',
-  resolvers: [XpStreamResolver, XpChangedResolver],
-  types: [XpChanged, ...controlItems],
+  resolvers: [XpStreamResolver, XpChangedResolver, LevelChangedResolver],
+  types: [XpChanged, LevelChanged, ...controlItems],
 };

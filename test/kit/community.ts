@@ -5,8 +5,10 @@ import { memberIndex } from '../../subgraphs/community/member.ts';
 import { addRoles, assignRoles, type NewRole } from '../../subgraphs/community/role.ts';
 import type { Resources } from '../../subgraphs/context.ts';
 import { addBadges } from '../../subgraphs/gamification/badge.ts';
-import { type NewEvent, setRules } from '../../subgraphs/gamification/event.ts';
+import type { NewEvent } from '../../subgraphs/gamification/event.ts';
 import { setLevels } from '../../subgraphs/gamification/level.ts';
+import { type NewRule, plainRule, setRules } from '../../subgraphs/gamification/rule.ts';
+import { setUnits } from '../../subgraphs/gamification/unit.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { addUsers, type NewUser } from '../../subgraphs/identity/user.ts';
 import { catchUp } from '../../subgraphs/log-reader.ts';
@@ -47,7 +49,7 @@ export const founded = new Date('2026-01-01T00:00:00Z');
 
 /**
  * A community with rules `purchase` (100 XP, 100 POINTS), `visit` (10 XP, 2 COINS), `refund` (-30 COINS) and, once a
- * person, `signup` (500 XP, 500 POINTS), and with levels at 0, 300 and 1,000 XP.
+ * person, `signup` (500 XP, 500 POINTS), with levels at 0, 300 and 1,000 XP, and whose COINS may go below zero.
  */
 export async function newCommunity(
   resources: Resources,
@@ -66,7 +68,8 @@ export async function newCommunity(
   await addFields(sql, id, recorded);
   const honours = badges.map(badgeOf);
   await addBadges(sql, id, honours);
-  await setRules(sql, id, rules);
+  await setRules(sql, id, rules());
+  await setUnits(sql, id, [{ unit: 'COINS', name: null, mayGoBelowZero: true }]);
   await setLevels(
     sql,
     id,
@@ -92,12 +95,14 @@ export async function newCommunity(
   };
 }
 
-const rules = [
-  { eventType: 'signup', title: { en: 'Signed up' }, once: true, awards: { XP: 500, POINTS: 500 } },
-  { eventType: 'purchase', title: { en: 'Purchase' }, once: false, awards: { XP: 100, POINTS: 100 } },
-  { eventType: 'visit', title: { en: 'Visit' }, once: false, awards: { XP: 10, COINS: 2 } },
-  { eventType: 'refund', title: { en: 'Refund' }, once: false, awards: { COINS: -30 } },
-];
+/** Rules of one community: ids are its own. */
+const rules = (): NewRule[] =>
+  [
+    { ...plainRule('signup', { en: 'Signed up' }, { XP: 500, POINTS: 500 }), lifetimeCap: 1 },
+    plainRule('purchase', { en: 'Purchase' }, { XP: 100, POINTS: 100 }),
+    plainRule('visit', { en: 'Visit' }, { XP: 10, COINS: 2 }),
+    plainRule('refund', { en: 'Refund' }, { COINS: -30 }),
+  ].map((rule) => ({ id: newId('Rule'), ...rule }));
 
 /** The n-th person of a test community, who joined in its n-th hour. */
 export function personOf(n: number, details: Partial<NewUser> = {}): NewUser {

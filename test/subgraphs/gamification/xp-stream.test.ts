@@ -15,6 +15,7 @@ afterAll(() => database.close());
 const subscription = `subscription ($userIds: [ID!], $after: EventCursor) { xp(userIds: $userIds, after: $after) {
   __typename cursor
   ... on XpChanged { total user { id } entry { amount unit eventType } level { number } }
+  ... on LevelChanged { user { id } from { number } to { number } }
   ... on StreamReady { retainedFrom retentionSeconds }
   ... on StreamResumed { replayed }
   ... on StreamGap { from reason }
@@ -27,14 +28,14 @@ async function earn({ id, memberIds }: TestCommunity, member = 0, eventType = 'p
 }
 
 describe('XP stream', () => {
-  it('says that it is open, then tells each change with its entry and level', async () => {
+  it('says that it is open, then tells each change with its entry, and each change of level', async () => {
     const place = await newCommunity(database.resources);
     const items = await listen(place.system, subscription);
     const [ready] = await take(items, 1);
     expect(ready).toMatchObject({ __typename: 'StreamReady', retentionSeconds: 604_800 });
     await earn(place, 0, 'signup');
     await earn(place, 1);
-    expect(await take(items, 2)).toEqual([
+    expect(await take(items, 3)).toEqual([
       {
         __typename: 'XpChanged',
         cursor: expect.any(String),
@@ -42,6 +43,13 @@ describe('XP stream', () => {
         user: { id: place.memberIds[0] },
         entry: { amount: 500, unit: 'XP', eventType: 'signup' },
         level: { number: 2 },
+      },
+      {
+        __typename: 'LevelChanged',
+        cursor: expect.any(String),
+        user: { id: place.memberIds[0] },
+        from: { number: 1 },
+        to: { number: 2 },
       },
       expect.objectContaining({ total: 100, user: { id: place.memberIds[1] }, level: { number: 1 } }),
     ]);
@@ -79,13 +87,14 @@ describe('XP stream', () => {
     await earn(place);
 
     const items = await listen(place.system, subscription, { after: last.cursor });
-    const missed = await take(items, 3);
+    const missed = await take(items, 4);
     expect(missed.map(({ __typename, total }) => [__typename, total])).toEqual([
       ['XpChanged', 200],
       ['XpChanged', 300],
+      ['LevelChanged', undefined],
       ['StreamResumed', undefined],
     ]);
-    expect(missed[2]).toMatchObject({ replayed: 2, cursor: missed[1].cursor });
+    expect(missed[3]).toMatchObject({ replayed: 3, cursor: missed[2].cursor });
     await earn(place);
     expect(await take(items, 1)).toMatchObject([{ total: 400 }]);
     await items.return(undefined);

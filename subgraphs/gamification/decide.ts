@@ -1,0 +1,279 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Refusal } from '../errors.ts';
+import type { newId } from '../id.ts';
+import { sameDecimal } from './exact.ts';
+import type { Origin } from './origin.ts';
+import { countsAmount, type Limits, type Rule, whyNot, worthOf } from './rule.ts';
+import type { Balances, Unit } from './unit.ts';
+
+// What each posting of a batch does, in order, given what was read under lock. Pure: no clock, no database.
+
+/** One change of a unit: by an amount, or to what it shall be. */
+export type Move = { unit: Unit; reversalOf?: string } & ({ by: bigint } | { to: bigint });
+
+/** Something that happened to one person and may change what they have. */
+export interface Posting {
+  userId: string;
+  eventType: string;
+  /** What a repeat is recognised by, unique per event type; null: never a repeat. */
+  reference: string | null;
+  /** When it happened; null: now. */
+  occurredAt: Date | null;
+  /** How many units of what happened, for rules that count them. */
+  amount: string | null;
+  metadata: Record<string, unknown> | null;
+  origin: Origin;
+  /** What it changes; absent: what the rules of its event type say. */
+  moves?: readonly Move[];
+  /** The event that it takes back, whose counting ends too. */
+  reverses?: { eventId: string; eventType: string };
+}
+
+/** What came of an event: it earned, it was only counted, or why it earned nothing. */
+export type Outcome =
+  | 'EARNED'
+  | 'COUNTED'
+  | 'CONDITION'
+  | 'COOLDOWN'
+  | 'ONCE'
+  | 'DAY_CAP'
+  | 'WEEK_CAP'
+  | 'LIFETIME_CAP'
+  | 'TOO_LITTLE';
+
+/** What is counted of people besides units. */
+export const counters = ['messages', 'replies', 'reactions', 'visits', 'referrals', 'socials'] as const;
+
+export type Counter = (typeof counters)[number];
+
+/** The event types that are counted, whether or not a rule rewards them. */
+export const countedAs: Readonly<Record<string, Counter>> = {
+  message: 'messages',
+  reply: 'replies',
+  reaction: 'reactions',
+  visit: 'visits',
+  referral: 'referrals',
+  follow: 'socials',
+  like: 'socials',
+  comment: 'socials',
+  share: 'socials',
+};
+
+/** What a person has, as the row of `profile` holds it. */
+export interface Profile extends Balances, Record<Counter, number> {
+  userId: string;
+  level: number;
+}
+
+/** An event that stands under a reference already. */
+export interface Known {
+  id: string;
+  userId: string;
+  amount: string | null;
+  metadata: Record<string, unknown> | null;
+  occurredAt: Date | null;
+}
+
+/** What was read for one posting. */
+export interface Place {
+  /** When it happened, and the day in the community's time zone. */
+  occurredAt: Date;
+  day: string;
+  known: Known | null;
+  /** What rules with limits have paid its person around that moment. */
+  used: readonly { ruleId: string; limits: Limits }[];
+}
+
+/** What a batch is decided on. */
+export interface Ground {
+  rules: ReadonlyMap<string, readonly Rule[]>;
+  /** The least XP of each level, lowest first, with its number. */
+  levels: readonly { number: number; minXp: bigint }[];
+  belowZero: ReadonlySet<Unit>;
+  profiles: ReadonlyMap<string, Profile>;
+  places: readonly Place[];
+}
+
+export interface NewEntry {
+  id: string;
+  unit: Unit;
+  amount: bigint;
+  balanceAfter: bigint;
+  ruleId: string | null;
+  reversalOf: string | null;
+}
+
+/** An event to be written, with all that follows from it. */
+export interface Decided {
+  id: string;
+  posting: Posting;
+  occurredAt: Date;
+  day: string;
+  outcome: Outcome;
+  entries: NewEntry[];
+  /** Rules with limits that paid it. */
+  uses: string[];
+  counts: { counter: Counter; by: 1 | -1 } | null;
+  /** Numbers of the levels, where it changed; 0 below the first. */
+  level: { before: number; after: number } | null;
+}
+
+/** A posting is written, is a repeat of an event that is or will be there, or is refused. */
+export type Decision = Decided | { repeats: string } | Refusal;
+
+/** No balance lies further from zero, so that none leaves its 64 bits. */
+const furthest = 4_000_000_000_000_000_000n;
+
+/**
+ * Decides a batch in the order of its postings.
+ * @returns one decision per posting, and what their people then have.
+ */
+export function decide(
+  ground: Ground,
+  postings: readonly Posting[],
+  makeId: typeof newId,
+): { decisions: Decision[]; profiles: Map<string, Profile> } {
+  const profiles = new Map<string, Profile>();
+  const byReference = new Map<string, Known>();
+  const usedHere: UsesHere = new Map();
+  const decisions = postings.map((posting, at): Decision => {
+    const place = ground.places[at];
+    const before = profiles.get(posting.userId) ?? ground.profiles.get(posting.userId);
+    if (place === undefined || before === undefined) throw new Error('A posting has no place or no profile.');
+    const key = posting.reference === null ? undefined : `${posting.eventType} ${posting.reference}`;
+    const known = place.known ?? (key === undefined ? undefined : byReference.get(key));
+    if (known !== undefined && known !== null) return repeatOf(known, posting);
+
+    const unruly = unruled(ground, posting);
+    if (unruly !== undefined) return unruly;
+    const { moves, outcome, uses } = movesOf(ground, posting, place, usedHere);
+    const after = { ...before };
+    const entries: NewEntry[] = [];
+    for (const { ruleId = null, reversalOf = null, unit, ...move } of moves) {
+      const amount = 'by' in move ? move.by : move.to - after[unit];
+      if (amount === 0n) continue;
+      const balanceAfter = after[unit] + amount;
+      const refusal = refusalOf(ground, posting, unit, amount, balanceAfter);
+      if (refusal !== undefined) return refusal;
+      after[unit] = balanceAfter;
+      entries.push({ id: makeId('LedgerEntry'), unit, amount, balanceAfter, ruleId, reversalOf });
+    }
+    const counts = countsOf(posting);
+    if (counts !== null) after[counts.counter] += counts.by;
+    after.level = levelNumberAt(ground.levels, after.XP);
+    profiles.set(posting.userId, after);
+
+    const id = makeId('LedgerEvent');
+    const { userId, amount, metadata, occurredAt } = posting;
+    if (key !== undefined) byReference.set(key, { id, userId, amount, metadata, occurredAt });
+    const { day, occurredAt: happenedAt } = place;
+    for (const ruleId of uses) {
+      const use = { day, at: happenedAt.getTime() };
+      const key = `${ruleId} ${userId}`;
+      usedHere.set(key, [...(usedHere.get(key) ?? []), use]);
+    }
+    const level = before.level === after.level ? null : { before: before.level, after: after.level };
+    return { id, posting, occurredAt: happenedAt, day, outcome, entries, uses, counts, level };
+  });
+  return { decisions, profiles };
+}
+
+/** The number of the level that this much XP reaches; 0 below the first. */
+export function levelNumberAt(levels: Ground['levels'], xp: bigint): number {
+  let [low, high] = [0, levels.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((levels[middle]?.minXp ?? 0n) <= xp) low = middle + 1;
+    else high = middle;
+  }
+  return levels[low - 1]?.number ?? 0;
+}
+
+/** What rules with limits paid earlier in this batch, by rule and person. */
+type UsesHere = Map<string, { day: string; at: number }[]>;
+
+/** What of a posting no rule knows what to do with. */
+function unruled({ rules }: Ground, { eventType, amount, moves }: Posting): Refusal | undefined {
+  if (moves !== undefined) return undefined;
+  const own = rules.get(eventType) ?? [];
+  if (own.length === 0 && countedAs[eventType] === undefined) {
+    const message = `No enabled rule has the event type "${eventType}".`;
+    return new Refusal('RULE_NOT_FOUND', message, {}, ['input', 'eventType']);
+  }
+  if (amount !== null && !own.some(countsAmount)) {
+    const message = `No rule of "${eventType}" looks at an amount: leave it out.`;
+    return new Refusal('VALIDATION_FAILED', message, {}, ['input', 'amount']);
+  }
+  return undefined;
+}
+
+type RuledMove = Move & { ruleId?: string };
+
+/** What a posting changes: as it says itself, or by each rule of its event type that applies. */
+function movesOf(
+  { rules }: Ground,
+  posting: Posting,
+  place: Place,
+  usedHere: UsesHere,
+): { moves: RuledMove[]; outcome: Outcome; uses: string[] } {
+  if (posting.moves !== undefined) return { moves: [...posting.moves], outcome: 'EARNED', uses: [] };
+  const moves: RuledMove[] = [];
+  const uses: string[] = [];
+  let reason: Outcome | undefined;
+  for (const rule of rules.get(posting.eventType) ?? []) {
+    const before = place.used.find(({ ruleId }) => ruleId === rule.id)?.limits;
+    const here = usedHere.get(`${rule.id} ${posting.userId}`) ?? [];
+    const no = whyNot(rule, posting, place, before, here);
+    if (no !== undefined) {
+      reason ??= no;
+      continue;
+    }
+    const worth = worthOf(rule, posting.amount);
+    if (worth.length === 0) {
+      reason ??= 'TOO_LITTLE';
+      continue;
+    }
+    moves.push(...worth.map(({ unit, by }) => ({ unit, by, ruleId: rule.id })));
+    if (rule.limited) uses.push(rule.id);
+  }
+  return { moves, outcome: moves.length > 0 ? 'EARNED' : (reason ?? 'COUNTED'), uses };
+}
+
+function refusalOf(
+  { belowZero }: Ground,
+  { eventType }: Posting,
+  unit: Unit,
+  amount: bigint,
+  balanceAfter: bigint,
+): Refusal | undefined {
+  if (amount < 0n && balanceAfter < 0n && !belowZero.has(unit)) {
+    const has = balanceAfter - amount;
+    const message = `There are ${has} ${unit}, and ${-amount} are to go: "${eventType}" needs ${-balanceAfter} more.`;
+    return new Refusal('INSUFFICIENT_BALANCE', message, { unit, balance: String(has) }, ['input']);
+  }
+  if (balanceAfter > furthest || balanceAfter < -furthest) {
+    return new Refusal('LIMIT_EXCEEDED', `A balance is at most ${furthest} from zero.`, {}, ['input']);
+  }
+  return undefined;
+}
+
+function countsOf({ eventType, reverses }: Posting): Decided['counts'] {
+  const counter = countedAs[reverses?.eventType ?? eventType];
+  return counter === undefined ? null : { counter, by: reverses === undefined ? 1 : -1 };
+}
+
+function repeatOf(known: Known, posting: Posting): Decision {
+  const same =
+    known.userId === posting.userId &&
+    sameDecimal(known.amount, posting.amount) &&
+    known.occurredAt?.getTime() === posting.occurredAt?.getTime() &&
+    isDeepStrictEqual(plain(known.metadata), plain(posting.metadata));
+  if (same) return { repeats: known.id };
+  const message = `The reference "${posting.reference}" was used for another event: use a new one for a new event.`;
+  return new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'reference']);
+}
+
+/** As it comes back from the database. */
+function plain(metadata: unknown): unknown {
+  return metadata === null ? null : JSON.parse(JSON.stringify(metadata));
+}

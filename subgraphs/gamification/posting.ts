@@ -1,0 +1,277 @@
+import { type Sql, transaction } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import { newId } from '../id.ts';
+import { type Decided, decide, type Outcome, type Posting, type Profile } from './decide.ts';
+import { groundFor, lockProfiles } from './ground.ts';
+import { entriesByEvent, type LedgerEntry } from './ledger.ts';
+
+// The one write path of everything that changes what a person has. Read what decides under lock, decide in TypeScript,
+// write it all by one statement.
+//
+// Everything is locked in this order, by everybody: the level curve (shared), profiles by user id, whatever else a
+// feature locks (a badge, an item of a store), events by type and reference, what is kept of entries (uses, days, scores),
+// and last the log's counter, which all writers of a community wait for.
+
+/** What came of a posting. */
+export interface Posted {
+  eventId: string;
+  entries: LedgerEntry[];
+  outcome: Outcome;
+  /** Numbers of the levels, where it changed; 0 below the first. */
+  level: { before: number; after: number } | null;
+  /** The reference was there before, and this is what came of it then. */
+  replayed: boolean;
+}
+
+/** Another transaction took a reference for another person meanwhile: what was decided no longer holds. */
+class Overtaken extends Error {}
+
+const tries = 3;
+
+/**
+ * Posts in a transaction of its own. A batch that fails is tried again one by one, so that a bad posting costs itself.
+ * @param postings  at most 1,000.
+ * @returns one answer per posting, in their order; a Refusal where one was refused.
+ * @throws nothing but faults; in the answers: RULE_NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED,
+ * INSUFFICIENT_BALANCE, LIMIT_EXCEEDED
+ * @cost six statements in three round trips and those of the transaction; one more when one was a repeat.
+ */
+export async function postAll(
+  sql: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+  makeId: typeof newId = newId,
+): Promise<(Posted | Refusal)[]> {
+  if (postings.length === 0) return [];
+  for (let n = 1; ; n++) {
+    try {
+      return await transaction(sql, (tx) => post(tx, communityId, postings, makeId));
+    } catch (error) {
+      if (error instanceof Overtaken && n < tries) continue;
+      if (postings.length === 1) throw error;
+      break;
+    }
+  }
+  const answers: (Posted | Refusal)[] = [];
+  for (const posting of postings) answers.push(...(await postAll(sql, communityId, [posting], makeId)));
+  return answers;
+}
+
+/**
+ * Posts inside a transaction, for features whose own writes commit with it. What they lock themselves comes after
+ * `lockProfiles(tx, communityId, userIds)` and before this; after it they lock nothing more, since the log's counter is
+ * held. Call it once, with all there is. The caller wakes the log's tail after the commit.
+ * @returns as `postAll`; a Refusal has written nothing, whether the rest shall stand the caller decides.
+ */
+export async function post(
+  tx: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+  makeId: typeof newId = newId,
+): Promise<(Posted | Refusal)[]> {
+  const userIds = [...new Set(postings.map(({ userId }) => userId))].sort();
+  // Sent without waiting for each other: the second reads with a snapshot that is newer than the locks.
+  const [locked, { recordedAt, ...ground }] = await Promise.all([
+    lockProfiles(tx, communityId, userIds),
+    groundFor(tx, communityId, postings),
+  ]);
+  const { decisions, profiles } = decide({ ...ground, profiles: locked }, postings, makeId);
+  const decided = decisions.filter((one): one is Decided => 'posting' in one);
+  if (decided.length > 0) {
+    const [written] = await Promise.all([
+      writePostings(tx, communityId, decided, [...profiles.values()], ground.today),
+      tellLog(tx, communityId, decided),
+    ]);
+    if (written !== decided.length) throw new Overtaken();
+  }
+  const fresh = new Map(decided.map((one) => [one.id, postedOf(one, recordedAt)]));
+  const before = decisions.flatMap((one) =>
+    'repeats' in one && !fresh.has(one.repeats) ? [one.repeats] : [],
+  );
+  const known = await postedBefore(tx, communityId, before);
+  return decisions.map((one) => {
+    if (one instanceof Refusal) return one;
+    const posted = 'repeats' in one ? (fresh.get(one.repeats) ?? known.get(one.repeats)) : fresh.get(one.id);
+    if (posted === undefined) throw new Error('A posting was decided and not answered.');
+    return 'repeats' in one ? { ...posted, replayed: true } : posted;
+  });
+}
+
+/** @returns how many events were written: fewer when a reference was taken meanwhile. */
+async function writePostings(
+  tx: Sql,
+  communityId: string,
+  decided: readonly Decided[],
+  profiles: readonly Profile[],
+  today: string,
+): Promise<number> {
+  const events = decided.map(({ id, posting, occurredAt, outcome, level }) => ({
+    id,
+    ...posting.origin,
+    eventType: posting.eventType,
+    reference: posting.reference,
+    userId: posting.userId,
+    amount: posting.amount,
+    metadata: posting.metadata,
+    timed: posting.occurredAt !== null,
+    occurredAt,
+    outcome,
+    levelBefore: level?.before,
+    levelAfter: level?.after,
+    reverses: posting.reverses?.eventId,
+  }));
+  const entries = decided.flatMap(
+    ({ id: eventId, posting: { userId, eventType, reference }, occurredAt, ...one }) =>
+      one.entries.map((entry) => ({ ...entry, eventId, userId, eventType, reference, occurredAt })),
+  );
+  const uses = decided.flatMap(({ id: eventId, posting: { userId }, day, occurredAt, ...one }) =>
+    one.uses.map((ruleId) => ({ userId, ruleId, day, occurredAt, eventId })),
+  );
+  const [row] = await tx<{ events: number }[]>`
+    -- writePostings
+    with event as (
+      insert into gamification.event (
+        community_id, id, event_type, reference, user_id, amount, metadata, timed, occurred_at, outcome, level_before,
+        level_after, reverses, source, actor_user_id, actor_key_id
+      )
+      select ${communityId}, e.id, e."eventType", e.reference, e."userId", e.amount, e.metadata, e.timed,
+        e."occurredAt", e.outcome, e."levelBefore", e."levelAfter", e.reverses, e.source, e."actorUserId", e."actorKeyId"
+      from json_to_recordset(${textOf(events)}::text::json) e(
+        id text, "eventType" text, reference text, "userId" text, amount numeric, metadata json, timed boolean,
+        "occurredAt" timestamptz, outcome text, "levelBefore" integer, "levelAfter" integer, reverses text,
+        source text, "actorUserId" text, "actorKeyId" text
+      )
+      order by e."eventType", e.reference
+      on conflict (community_id, event_type, reference) do nothing
+      returning 1
+    ), entry as (
+      insert into gamification.ledger_entry (
+        community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, occurred_at, rule_id,
+        reversal_of
+      )
+      select ${communityId}, e.id, e."userId", e.unit, e.amount, e."balanceAfter", e."eventId", e."eventType",
+        e.reference, e."occurredAt", e."ruleId", e."reversalOf"
+      from json_to_recordset(${textOf(entries)}::text::json) e(
+        id text, "userId" text, unit text, amount bigint, "balanceAfter" bigint, "eventId" text, "eventType" text,
+        reference text, "occurredAt" timestamptz, "ruleId" text, "reversalOf" text
+      )
+    ), profile as (
+      update gamification.profile p
+      set xp = n."XP", coins = n."COINS", points = n."POINTS", premium = n."PREMIUM", level = n.level,
+        messages = n.messages, replies = n.replies, reactions = n.reactions, visits = n.visits,
+        referrals = n.referrals, socials = n.socials
+      from json_to_recordset(${textOf(profiles)}::text::json) n(
+        "userId" text, "XP" bigint, "COINS" bigint, "POINTS" bigint, "PREMIUM" bigint, level integer, messages integer,
+        replies integer, reactions integer, visits integer, referrals integer, socials integer
+      )
+      where p.community_id = ${communityId} and p.user_id = n."userId"
+    ), day as (
+      insert into gamification.daily_stat as d (
+        community_id, user_id, date, xp, coins, messages, replies, reactions, visits, referrals, socials, restated_at
+      )
+      select ${communityId}, n."userId", n.day, n.xp, n.coins, n.messages, n.replies, n.reactions, n.visits,
+        n.referrals, n.socials, case when n.day < ${today}::date then now() end
+      from json_to_recordset(${textOf(daysOf(decided))}::text::json) n(
+        "userId" text, day date, xp bigint, coins bigint, messages integer, replies integer, reactions integer,
+        visits integer, referrals integer, socials integer
+      )
+      order by n."userId", n.day
+      on conflict (community_id, user_id, date) do update set
+        xp = d.xp + excluded.xp, coins = d.coins + excluded.coins, messages = d.messages + excluded.messages,
+        replies = d.replies + excluded.replies, reactions = d.reactions + excluded.reactions,
+        visits = d.visits + excluded.visits, referrals = d.referrals + excluded.referrals,
+        socials = d.socials + excluded.socials, restated_at = coalesce(excluded.restated_at, d.restated_at)
+    ), used as (
+      insert into gamification.rule_use (community_id, user_id, rule_id, day, occurred_at, event_id)
+      select ${communityId}, u."userId", u."ruleId", u.day, u."occurredAt", u."eventId"
+      from json_to_recordset(${textOf(uses)}::text::json) u(
+        "userId" text, "ruleId" text, day date, "occurredAt" timestamptz, "eventId" text
+      )
+    )
+    select count(*)::integer as events from event`;
+  return row?.events ?? 0;
+}
+
+/** The sums of each person's day. */
+function daysOf(decided: readonly Decided[]): object[] {
+  const days = new Map<string, Record<string, unknown> & { xp: bigint; coins: bigint }>();
+  for (const { posting, day, entries, counts } of decided) {
+    const key = `${posting.userId} ${day}`;
+    const moved = entries.filter(({ unit }) => unit === 'XP' || unit === 'COINS');
+    if (moved.length === 0 && counts === null) continue;
+    const sums = days.get(key) ?? { userId: posting.userId, day, xp: 0n, coins: 0n, ...noCounts };
+    for (const { unit, amount } of moved) sums[unit === 'XP' ? 'xp' : 'coins'] += amount;
+    if (counts !== null) sums[counts.counter] = (sums[counts.counter] as number) + counts.by;
+    days.set(key, sums);
+  }
+  return [...days.values()];
+}
+
+const noCounts = { messages: 0, replies: 0, reactions: 0, visits: 0, referrals: 0, socials: 0 };
+
+/** Changes of XP and of levels, in the order of the balances. */
+async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]): Promise<void> {
+  const told = decided.flatMap(({ id: eventId, posting: { userId }, entries, level }) => [
+    ...entries
+      .filter(({ unit }) => unit === 'XP')
+      .map(({ id, balanceAfter }) => ({
+        kind: 'XpChanged',
+        user_id: userId,
+        payload: { entryId: id, total: balanceAfter },
+      })),
+    ...(level === null
+      ? []
+      : [
+          {
+            kind: 'LevelChanged',
+            user_id: userId,
+            payload: { eventId, from: level.before, to: level.after },
+          },
+        ]),
+  ]);
+  if (told.length === 0) return;
+  await tx`
+    -- tellLog
+    select log.append(${communityId}, 'xp', ${textOf(told)}::text::jsonb)`;
+}
+
+function postedOf({ id, posting, occurredAt, outcome, level, entries }: Decided, recordedAt: Date): Posted {
+  const { userId, eventType, reference, metadata, origin } = posting;
+  const common = { eventId: id, userId, eventType, reference, metadata, ...origin, occurredAt, recordedAt };
+  return {
+    eventId: id,
+    entries: entries.map((entry) => ({ ...common, ...entry })),
+    outcome,
+    level,
+    replayed: false,
+  };
+}
+
+/** What came of events that were written before. */
+async function postedBefore(
+  tx: Sql,
+  communityId: string,
+  eventIds: readonly string[],
+): Promise<Map<string, Posted>> {
+  const ids = [...new Set(eventIds)];
+  if (ids.length === 0) return new Map();
+  const [rows, entries] = await Promise.all([
+    tx<{ id: string; outcome: Outcome; before: number | null; after: number | null }[]>`
+      -- postedBefore
+      select id, outcome, level_before as before, level_after as after
+      from gamification.event
+      where community_id = ${communityId} and id = any(${ids})`,
+    entriesByEvent(tx, communityId, ids),
+  ]);
+  return new Map(
+    rows.map(({ id, outcome, before, after }) => {
+      const level = before === null || after === null ? null : { before, after };
+      return [id, { eventId: id, entries: entries[ids.indexOf(id)] ?? [], outcome, level, replayed: true }];
+    }),
+  );
+}
+
+/** Rows as JSON; amounts as text, which has all their digits. */
+function textOf(rows: readonly object[]): string {
+  return JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+}
