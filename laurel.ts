@@ -1,7 +1,9 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Logger } from 'pino';
 import { addCommunityCommands } from './commands/community.ts';
+import { addSecretsCommands } from './commands/secrets.ts';
 import type { Config } from './gateway/config.ts';
 import {
   type Closing,
@@ -82,7 +84,7 @@ program
       const apollo = await openApollo(config, log);
       const metrics = await openMetrics(config, closing);
       const tracing = await openTracing(config, log, closing);
-      const sign = options.auth === 'none' ? undefined : await signer(config, closing);
+      const sign = options.auth === 'none' ? undefined : await signer(config, log, closing);
       const { auth } = options;
       const build = {
         supergraph,
@@ -129,7 +131,6 @@ program
       const { subgraphs } = await import('./subgraphs/index.ts');
       const { databaseUrlFor, openStore, reach } = await import('./subgraphs/store.ts');
       const { createSubgraphServer } = await import('./subgraphs/serve.ts');
-      const { secretsFor } = await import('./subgraphs/secret.ts');
       const subgraph = subgraphs.find((one) => one.name === name);
       if (subgraph === undefined) throw new StartFailure(`There is no subgraph "${name}".`);
       const sql = await reach(await databaseUrlFor(config));
@@ -141,7 +142,7 @@ program
         subgraph,
         resources: store.resources,
         log,
-        keys: alone ? undefined : await secretsFor(sql, 'principal'),
+        keys: alone ? undefined : store.secrets.of('principal'),
         communityId: options.standalone,
       });
       closing.add(() => server.close());
@@ -152,6 +153,7 @@ program
   );
 
 addCommunityCommands(program);
+addSecretsCommands(program);
 
 program
   .command('compose')
@@ -245,13 +247,15 @@ program
   );
 
 /** Signs principals with the secret that all processes on one database share. */
-async function signer(config: Config, closing: Closing) {
+async function signer(config: Config, log: Logger, closing: Closing) {
   const { databaseUrlFor, reach } = await import('./subgraphs/store.ts');
-  const { secretsFor } = await import('./subgraphs/secret.ts');
+  const { openSecrets } = await import('./subgraphs/secret.ts');
   const { principalSigner } = await import('./subgraphs/principal.ts');
   const sql = await reach(await databaseUrlFor(config));
   closing.add(() => sql.end({ timeout: 5 }));
-  return principalSigner(await secretsFor(sql, 'principal'));
+  const secrets = await openSecrets(sql, (error) => log.error({ err: error }, 'secrets could not be read'));
+  closing.add(() => secrets.close());
+  return principalSigner(secrets.of('principal'));
 }
 
 function port(text: string): number {

@@ -13,7 +13,8 @@ export interface Identity {
   /** @throws Refusal  for a credential that is not valid, or not here. */
   authenticate(secret: string, community: string | null): Promise<Principal>;
   /**
-   * Keys, sessions, people and whole communities whose credentials changed after a number, and the number to ask after next.
+   * Keys, sessions, people and whole communities whose credentials changed after a number, `*` for all, and the number
+   * to ask after next.
    * @param after  null: from now on.
    */
   changes(after: number | null): Promise<{ last: number; ids: readonly string[] }>;
@@ -211,8 +212,9 @@ function unexpired(principal: Principal, badCredential: () => Refusal): Principa
   return principal;
 }
 
+/** Whether news are about a credential: all are when a secret that signed sessions has ended. */
 function isOf({ keyId, sessionId, userId, communityId }: Principal, ids: ReadonlySet<string>): boolean {
-  return [keyId, sessionId, userId, communityId].some((id) => id !== undefined && ids.has(id));
+  return ['*', keyId, sessionId, userId, communityId].some((id) => id !== undefined && ids.has(id));
 }
 
 /** Whether two allow the same; when they end doesn't count. */

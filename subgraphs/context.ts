@@ -1,7 +1,7 @@
+import type { CursorSeal } from './cursor.ts';
 import type { Sql } from './db.ts';
 import type { LogTail } from './log.ts';
 import type { Principal } from './principal.ts';
-import type { CursorSeal } from './secret.ts';
 import type { SessionTokens } from './session-token.ts';
 
 // What a resolver gets. One Context per call to a subgraph; its loaders live and die with it.

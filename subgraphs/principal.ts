@@ -39,8 +39,13 @@ export interface Principal {
   expiresAt?: number;
 }
 
-/** Signing keys, newest first: the first signs, all verify, so that keys rotate with an overlap. */
-export type SigningKeys = readonly { id: string; secret: Uint8Array }[];
+export interface SigningKey {
+  id: string;
+  secret: Uint8Array;
+}
+
+/** Gives the keys of this moment: the first signs, all verify, so that keys rotate with an overlap. */
+export type SigningKeys = () => readonly SigningKey[];
 
 export const principalHeader = 'x-laurel-principal';
 export const anonymous: Principal = { kind: 'anonymous', scopes: [] };
@@ -70,9 +75,7 @@ export function covers(scopes: readonly string[], alternatives: readonly (readon
 }
 
 /** The principal as a token for the header `x-laurel-principal`; valid for a minute. */
-export async function signPrincipal(principal: Principal, keys: SigningKeys): Promise<string> {
-  const [key] = keys;
-  if (key === undefined) throw new Error('A principal needs a signing key.');
+export async function signPrincipal(principal: Principal, key: SigningKey): Promise<string> {
   return new SignJWT({ principal })
     .setProtectedHeader({ alg: 'HS256', kid: key.id })
     .setIssuer('laurel:gateway')
@@ -82,14 +85,21 @@ export async function signPrincipal(principal: Principal, keys: SigningKeys): Pr
     .sign(key.secret);
 }
 
-/** Gives `sign(principal)`, which makes a new token only when half of the last one's lifetime is over. */
+/**
+ * Gives `sign(principal)`, which makes a new token when half of the last one's lifetime is over, or another key signs.
+ */
 export function principalSigner(keys: SigningKeys): (principal: Principal) => Promise<string> {
   const tokens = new LRUCache<string, Promise<string>>({ max: 10_000, ttl: (lifetimeSeconds / 2) * 1000 });
+  let signedBy: string | undefined;
   return (principal) => {
+    const [key] = keys();
+    if (key === undefined) throw new Error('A principal needs a signing key.');
+    if (key.id !== signedBy) tokens.clear();
+    signedBy = key.id;
     const identity = JSON.stringify(principal);
     let token = tokens.get(identity);
     if (token === undefined) {
-      token = signPrincipal(principal, keys);
+      token = signPrincipal(principal, key);
       tokens.set(identity, token);
     }
     return token;
@@ -98,7 +108,6 @@ export function principalSigner(keys: SigningKeys): (principal: Principal) => Pr
 
 /** Gives `verify(token)`. @throws BAD_CREDENTIAL for a token that is forged, stale or missing. */
 export function principalVerifier(keys: SigningKeys): (token: string | undefined) => Promise<Principal> {
-  const secrets = new Map(keys.map(({ id, secret }) => [id, secret]));
   return async (token) => {
     const refused = new Refusal(
       'BAD_CREDENTIAL',
@@ -109,9 +118,9 @@ export function principalVerifier(keys: SigningKeys): (token: string | undefined
       const { payload } = await jwtVerify(
         token,
         ({ kid }) => {
-          const secret = secrets.get(kid ?? '');
-          if (secret === undefined) throw refused;
-          return secret;
+          const key = keys().find(({ id }) => id === kid);
+          if (key === undefined) throw refused;
+          return key.secret;
         },
         { issuer: 'laurel:gateway', audience: 'laurel:subgraph', algorithms: ['HS256'] },
       );

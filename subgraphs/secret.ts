@@ -1,69 +1,206 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import type { Sql } from './db.ts';
-import { Refusal } from './errors.ts';
-import type { StreamId } from './log.ts';
-import type { SigningKeys } from './principal.ts';
+import { randomBytes } from 'node:crypto';
+import { type Sql, transaction } from './db.ts';
+import type { SigningKey, SigningKeys } from './principal.ts';
 
-// Secrets that all processes on one database share, and the cursors that one of them seals.
+// Secrets that all processes on one database share, and how they are replaced while everybody works: a new one is known
+// everywhere before anybody signs with it, what those of before signed is believed until their overlap is over, and then
+// they are deleted.
 
-/** Opaque positions in a stream for clients: sealed, so that they neither tell how much happens nor can be forged. */
-export interface CursorSeal {
-  seal(id: StreamId, number: number): string;
-  /** @throws BAD_CURSOR for text that this stream of this community didn't issue. */
-  open(id: StreamId, cursor: string): number;
+/** What a secret is for: `principal` signs principals, `session` signs access tokens, `cursor` seals stream cursors. */
+export type SecretPurpose = 'principal' | 'session' | 'cursor';
+
+/** How long secrets of before are believed unless said otherwise, in seconds: longer than anything lives that they signed. */
+export const usualOverlapSeconds: Record<SecretPurpose, number> = {
+  principal: 5 * 60,
+  session: 30 * 60,
+  cursor: 8 * 24 * 60 * 60,
+};
+
+/** A secret without its value. */
+export interface StoredSecret {
+  purpose: SecretPurpose;
+  id: string;
+  createdAt: Date;
+  /** From when it signs, unless a newer one does. */
+  signsAt: Date;
+  /** Until when what it signed is believed; null: it wasn't replaced. */
+  endsAt: Date | null;
+  /** It signs now. */
+  signs: boolean;
+}
+
+/** The secrets of a process, kept up to date. */
+export interface Secrets {
+  of(purpose: SecretPurpose): SigningKeys;
+  /** Looks for new ones now, not in a second. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How often each process looks for new secrets. */
+const lookEveryMs = 1_000;
+/** How long a new secret is known before it signs. */
+export const leadSeconds = 5;
+
+/** A secret as a process knows it; moments are those of `performance.now()`. */
+interface Known extends SigningKey {
+  signsAt: number;
+  endsAt: number;
 }
 
 /**
- * One AES block holds eight bytes that name the stream and eight of the number. The same event has the same cursor
- * everywhere, which lets a client drop what it has seen and lets streams be joined at a cursor.
- * @param secrets  newest first: the first seals, all open.
+ * Opens the secrets of all purposes, making the first ones, and looks for new ones once a second.
+ * @param onFault  told when they can't be read any more; those that are known go on to work.
  */
-export function cursorSeal(secrets: SigningKeys): CursorSeal {
-  const [newest] = secrets;
-  if (newest === undefined) throw new Error('Cursors need a secret.');
+export async function openSecrets(sql: Sql, onFault: (error: unknown) => void): Promise<Secrets> {
+  const rings: Record<SecretPurpose, Ring> = {
+    principal: new Ring(),
+    session: new Ring(),
+    cursor: new Ring(),
+  };
+  let looking: Promise<void> | undefined;
+  let isFaulty = false;
+
+  const refresh = async () => {
+    const askedAt = performance.now();
+    const rows = await sql<StoredValue[]>`
+      -- refreshSecrets
+      select purpose, id, value as secret,
+        extract(epoch from signs_at - clock_timestamp())::float8 * 1000 as "signsInMs",
+        extract(epoch from ends_at - clock_timestamp())::float8 * 1000 as "endsInMs"
+      from log.secret
+      order by signs_at desc, id`;
+    for (const [purpose, ring] of Object.entries(rings)) {
+      ring.learn(rows.filter((row) => row.purpose === purpose).map((row) => knownFrom(row, askedAt)));
+    }
+    if (rows.some(({ endsInMs }) => endsInMs !== null && endsInMs <= 0)) await deleteEnded(sql);
+  };
+  const look = () => {
+    looking ??= refresh()
+      .then(() => {
+        isFaulty = false;
+      })
+      .catch((error: unknown) => {
+        // Once for each outage.
+        if (!isFaulty) onFault(error);
+        isFaulty = true;
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+  };
+
+  await makeFirst(sql);
+  await refresh();
+  const timer = setInterval(look, lookEveryMs);
+  timer.unref();
   return {
-    seal(id, number) {
-      const block = Buffer.alloc(16);
-      mark(id).copy(block);
-      block.writeBigUInt64BE(BigInt(number), 8);
-      const cipher = createCipheriv('aes-256-ecb', newest.secret, null).setAutoPadding(false);
-      return Buffer.concat([cipher.update(block), cipher.final()]).toString('base64url');
-    },
-    open(id, cursor) {
-      const refusal = new Refusal(
-        'BAD_CURSOR',
-        'The cursor was not issued by this stream: start without `after`.',
-      );
-      const sealed = Buffer.from(cursor, 'base64url');
-      if (sealed.length !== 16) throw refusal;
-      for (const { secret } of secrets) {
-        const decipher = createDecipheriv('aes-256-ecb', secret, null).setAutoPadding(false);
-        const block = Buffer.concat([decipher.update(sealed), decipher.final()]);
-        if (block.subarray(0, 8).equals(mark(id))) return Number(block.readBigUInt64BE(8));
-      }
-      throw refusal;
+    of: (purpose) => () => rings[purpose].keys(),
+    refresh,
+    async close() {
+      clearInterval(timer);
+      await looking;
     },
   };
 }
 
-function mark({ communityId, stream }: StreamId): Buffer {
-  return createHash('sha256').update(`${communityId} ${stream}`).digest().subarray(0, 8);
+/**
+ * Makes a new secret, which signs in five seconds; those of before are believed until then and as long as the overlap.
+ * @param overlapSeconds  0: only until the new one signs.
+ */
+export async function rotateSecret(
+  sql: Sql,
+  purpose: SecretPurpose,
+  overlapSeconds: number,
+): Promise<StoredSecret[]> {
+  await makeFirst(sql);
+  await transaction(sql, async (tx) => {
+    // One rotation at a time.
+    await tx`lock table log.secret in share row exclusive mode`;
+    const id = randomBytes(6).toString('hex');
+    await tx`
+      -- rotateSecret
+      insert into log.secret (purpose, id, value, signs_at)
+      values (${purpose}, ${id}, ${randomBytes(32)}, clock_timestamp() + make_interval(secs => ${leadSeconds}))`;
+    await tx`
+      -- rotateSecret: those of before
+      update log.secret s
+      set ends_at = least(s.ends_at, newest.signs_at + make_interval(secs => ${overlapSeconds}))
+      from log.secret newest
+      where newest.purpose = ${purpose} and newest.id = ${id} and s.purpose = ${purpose} and s.id <> ${id}`;
+  });
+  return (await storedSecrets(sql)).filter((one) => one.purpose === purpose);
 }
 
-/** The secrets of one purpose, newest first; the first process that asks makes the first one. */
-export async function secretsFor(
-  sql: Sql,
-  purpose: 'principal' | 'cursor' | 'session',
-): Promise<SigningKeys> {
-  const read = () => sql<{ id: string; secret: Buffer }[]>`
-    -- secretsFor
-    select id, value as secret from log.secret where purpose = ${purpose} order by created_at desc, id`;
-  const stored = await read();
-  if (stored.length > 0) return stored;
-  // The fixed id lets one of several first processes win; all then read the winner's.
+/** The secrets there are, newest first for each purpose, without their values. */
+export async function storedSecrets(sql: Sql): Promise<StoredSecret[]> {
+  await deleteEnded(sql);
+  return sql<StoredSecret[]>`
+    -- storedSecrets
+    select purpose, id, created_at as "createdAt", signs_at as "signsAt", ends_at as "endsAt",
+      signs_at = max(signs_at) filter (where signs_at <= now()) over (partition by purpose) as signs
+    from log.secret
+    order by purpose, signs_at desc, id`;
+}
+
+interface StoredValue {
+  purpose: SecretPurpose;
+  id: string;
+  secret: Buffer;
+  signsInMs: number;
+  endsInMs: number | null;
+}
+
+function knownFrom({ id, secret, signsInMs, endsInMs }: StoredValue, askedAt: number): Known {
+  return {
+    id,
+    secret,
+    signsAt: askedAt + signsInMs,
+    endsAt: endsInMs === null ? Number.POSITIVE_INFINITY : askedAt + endsInMs,
+  };
+}
+
+/** The secrets of one purpose, by the moment. */
+class Ring {
+  private known: readonly Known[] = [];
+  private current: readonly SigningKey[] = [];
+  private changesAt = Number.NEGATIVE_INFINITY;
+
+  /** @param known  newest first. */
+  learn(known: readonly Known[]): void {
+    this.known = known;
+    this.changesAt = Number.NEGATIVE_INFINITY;
+  }
+
+  keys(): readonly SigningKey[] {
+    const now = performance.now();
+    if (now < this.changesAt) return this.current;
+    const believed = this.known.filter(({ endsAt }) => endsAt > now);
+    const signing = believed.find(({ signsAt }) => signsAt <= now);
+    const others = believed.filter((one) => one !== signing);
+    this.current = signing === undefined ? others : [signing, ...others];
+    const moments = believed.flatMap(({ signsAt, endsAt }) => [signsAt, endsAt]);
+    this.changesAt = Math.min(...moments.filter((moment) => moment > now));
+    return this.current;
+  }
+}
+
+/** Makes the first secret of each purpose that has none. */
+async function makeFirst(sql: Sql): Promise<void> {
+  const purposes = Object.keys(usualOverlapSeconds);
+  const values = purposes.map(() => randomBytes(32).toString('hex'));
+  // The fixed id lets one of several first processes win.
   await sql`
-    -- secretsFor: the first
-    insert into log.secret (purpose, id, value) values (${purpose}, 'first', ${randomBytes(32)})
+    -- makeFirst
+    insert into log.secret (purpose, id, value)
+    select purpose, 'first', decode(value, 'hex')
+    from unnest(${purposes}::text[], ${values}::text[]) as wanted(purpose, value)
+    where not exists (select from log.secret s where s.purpose = wanted.purpose)
     on conflict do nothing`;
-  return read();
+}
+
+async function deleteEnded(sql: Sql): Promise<void> {
+  await sql`
+    -- deleteEnded
+    delete from log.secret where ends_at <= clock_timestamp()`;
 }

@@ -24,13 +24,12 @@ export const accessSeconds = 900;
 const issuer = 'laurel:identity';
 const audience = 'laurel:gateway';
 
-/** @param keys  newest first: the first signs, all verify. */
+/** @param keys  the first signs, all verify. */
 export function sessionTokens(keys: SigningKeys): SessionTokens {
-  const [newest] = keys;
-  if (newest === undefined) throw new Error('Sessions need a signing key.');
-  const secrets = new Map(keys.map(({ id, secret }) => [id, secret]));
   return {
     async sign(communityId, sessionId, now) {
+      const [newest] = keys();
+      if (newest === undefined) throw new Error('Sessions need a signing key.');
       const ends = Math.floor(now.getTime() / 1_000) + accessSeconds;
       const token = await new SignJWT({ com: communityId, sid: sessionId })
         .setProtectedHeader({ alg: 'HS256', kid: newest.id })
@@ -46,9 +45,9 @@ export function sessionTokens(keys: SigningKeys): SessionTokens {
         const { payload } = await jwtVerify(
           token,
           ({ kid }) => {
-            const secret = secrets.get(kid ?? '');
-            if (secret === undefined) throw new Error('There is no such key.');
-            return secret;
+            const key = keys().find(({ id }) => id === kid);
+            if (key === undefined) throw new Error('There is no such key.');
+            return key.secret;
           },
           { issuer, audience, algorithms: ['HS256'], currentDate: now, requiredClaims: ['exp'] },
         );

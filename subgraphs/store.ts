@@ -1,8 +1,9 @@
 import { type Resources, systemClock } from './context.ts';
+import { cursorSeal } from './cursor.ts';
 import { connect, migrate, type Sql, schemaProblem } from './db.ts';
 import { runningDatabaseUrl } from './embedded.ts';
 import { openTail } from './log.ts';
-import { cursorSeal, secretsFor } from './secret.ts';
+import { openSecrets, type Secrets } from './secret.ts';
 import { sessionTokens } from './session-token.ts';
 import { StartFailure } from './start-failure.ts';
 
@@ -10,6 +11,7 @@ import { StartFailure } from './start-failure.ts';
 
 export interface Store {
   resources: Resources;
+  secrets: Secrets;
   close(): Promise<void>;
 }
 
@@ -43,15 +45,20 @@ export async function openStore(sql: Sql, onFault: (error: unknown) => void): Pr
   const problem = await schemaProblem(sql);
   if (problem !== undefined) throw new StartFailure(problem);
   const tail = await openTail(sql, onFault);
+  const secrets = await openSecrets(sql, onFault);
   return {
+    secrets,
     resources: {
       sql,
       tail,
-      cursors: cursorSeal(await secretsFor(sql, 'cursor')),
-      tokens: sessionTokens(await secretsFor(sql, 'session')),
+      cursors: cursorSeal(secrets.of('cursor')),
+      tokens: sessionTokens(secrets.of('session')),
       now: systemClock,
     },
-    close: () => tail.close(),
+    async close() {
+      await secrets.close();
+      await tail.close();
+    },
   };
 }
 

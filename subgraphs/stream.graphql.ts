@@ -52,7 +52,9 @@ registerEnumType(GapReason, {
   name: 'GapReason',
   description: 'Why events are missing from a stream.',
   valuesConfig: {
-    RETENTION_EXCEEDED: { description: 'The cursor is older than what is kept.' },
+    RETENTION_EXCEEDED: {
+      description: 'The cursor is older than what is kept, or than the secret that seals cursors.',
+    },
     SLOW_CONSUMER: { description: 'The client took events more slowly than they came.' },
   },
 });

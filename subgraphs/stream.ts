@@ -31,13 +31,16 @@ export async function openStream(
   id: StreamId,
   { after, includes, buffer = 1_000 }: StreamOptions,
 ): Promise<AsyncGenerator<StreamStep, void>> {
-  const resumeAt = after == null ? undefined : cursors.open(id, after);
+  const opened = after == null ? undefined : cursors.open(id, after);
+  // Sealed by a secret of long ago.
+  const isForgotten = opened === null;
+  const resumeAt = opened ?? undefined;
   const { first, last } = await extentOf(sql, id);
   if (resumeAt !== undefined && resumeAt > last) {
     throw new Refusal('BAD_CURSOR', 'The cursor lies beyond the end of this stream: start without `after`.');
   }
   const seal = (number: number) => cursors.seal(id, number);
-  const lost = resumeAt !== undefined && last > resumeAt && first > resumeAt + 1;
+  const lost = isForgotten || (resumeAt !== undefined && last > resumeAt && first > resumeAt + 1);
 
   // Either live events queue, or they are left in the log and read from there until the end is reached.
   let queue: LogEvent[] = [];
@@ -58,7 +61,7 @@ export async function openStream(
   async function* steps(): AsyncGenerator<StreamStep, void> {
     let delivered = readingLog ? (resumeAt ?? last) : last;
     let replayed: number | undefined = readingLog ? 0 : undefined;
-    if (lost) yield { step: 'gap', cursor: seal(last), from: seal(resumeAt), reason: 'RETENTION_EXCEEDED' };
+    if (lost) yield { step: 'gap', cursor: seal(last), from: after ?? '', reason: 'RETENTION_EXCEEDED' };
     else if (!readingLog) yield { step: 'ready', cursor: seal(last), retainedFrom: seal(first - 1) };
 
     while (!ended) {

@@ -107,7 +107,7 @@ export async function authenticateSession(
 export interface CredentialChanges {
   /** The number to ask after next. */
   last: number;
-  /** Of keys, sessions and people, each once. */
+  /** Of keys, sessions and people, each once; `*` when it may be any. */
   ids: string[];
 }
 

@@ -58,7 +58,7 @@ try {
         contextOf: ({ principal }) => contextFor(resources, principal),
       }),
       viewOf: viewsOf(buildSchema(files['api.graphql'] ?? ''), supergraph),
-      ...(signs ? { sign: principalSigner([{ id: 'a', secret: Buffer.alloc(32, 1) }]) } : {}),
+      ...(signs ? { sign: principalSigner(() => [{ id: 'a', secret: Buffer.alloc(32, 1) }]) } : {}),
     });
   const community = newId('Community');
   const keys: string[] = [];

@@ -48,9 +48,9 @@ describe('migrations', () => {
 
 describe('schema', () => {
   it('that is empty keeps a process from serving', async () => {
-    const problem =
-      'The database\'s schema "log" is at version 0, this Laurel needs 1: run `laurel migrate`.';
-    expect(await schemaProblem(open(await emptyDatabase()))).toBe(problem);
+    expect(await schemaProblem(open(await emptyDatabase()))).toMatch(
+      /^The database's schema "log" is at version 0, this Laurel needs \d+: run `laurel migrate`\.$/,
+    );
   });
 
   it('that is older keeps a process from serving', async () => {

@@ -3,7 +3,6 @@ import { connect, type Sql, transaction } from '../../subgraphs/db.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { eventsAfter, extentOf, openTail, pruneLog, type StreamId } from '../../subgraphs/log.ts';
 import { catchUp, keepReading, type LogReader } from '../../subgraphs/log-reader.ts';
-import { cursorSeal, secretsFor } from '../../subgraphs/secret.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 
 let database: TestDatabase;
@@ -200,55 +199,5 @@ describe('log: pruning', () => {
     expect(await extentOf(database.sql, id)).toEqual({ first: 4, last: 3 });
     await append(id);
     expect(await extentOf(database.sql, id)).toEqual({ first: 4, last: 4 });
-  });
-});
-
-const secretsOf = (...bytes: number[]) =>
-  bytes.map((byte) => ({ id: String(byte), secret: Buffer.alloc(32, byte) }));
-
-describe('cursors', () => {
-  const cursors = cursorSeal(secretsOf(7));
-
-  it('open to the number they were sealed with, and are the same for everybody', () => {
-    const id = newStream();
-    for (const number of [0, 1, 2 ** 40]) expect(cursors.open(id, cursors.seal(id, number))).toBe(number);
-    expect(cursors.seal(id, 5)).toBe(cursors.seal({ ...id }, 5));
-  });
-
-  it('outlive their secret as long as it is kept', () => {
-    const id = newStream();
-    const cursor = cursors.seal(id, 5);
-    expect(cursorSeal(secretsOf(9, 7)).open(id, cursor)).toBe(5);
-    expect(cursorSeal(secretsOf(9, 7)).seal(id, 5)).not.toBe(cursor);
-  });
-
-  it('tell nothing: neighbours have no more in common than strangers', () => {
-    const id = newStream();
-    const sealed = numbersTo(200).map((number) => Buffer.from(cursors.seal(id, number), 'base64url'));
-    for (let at = 0; at < 16; at++)
-      expect(new Set(sealed.map((bytes) => bytes[at])).size).toBeGreaterThan(60);
-    expect(new Set(sealed.map((bytes) => bytes.length))).toEqual(new Set([16]));
-  });
-
-  it.each<[string, (id: StreamId) => string]>([
-    ['of another stream', (id) => cursors.seal({ ...id, stream: 'messages' }, 1)],
-    ['of another community', (id) => cursors.seal({ ...id, communityId: newId('Community') }, 1)],
-    ['of another Laurel', (id) => cursorSeal(secretsOf(8)).seal(id, 1)],
-    ['that was cut', (id) => cursors.seal(id, 1).slice(1)],
-    ['that is only a number', () => '1'],
-    ['that is empty', () => ''],
-  ])('BAD_CURSOR: one %s', (_what, cursorFor) => {
-    const id = newStream();
-    expect(() => cursors.open(id, cursorFor(id))).toThrow(expect.objectContaining({ code: 'BAD_CURSOR' }));
-  });
-});
-
-describe('secrets', () => {
-  it('are the same for processes that ask at the same moment, and differ by purpose', async () => {
-    const asked = [secretsFor(database.sql, 'principal'), secretsFor(other, 'principal')];
-    const [first, second] = await Promise.all(asked);
-    expect(first).toEqual(second);
-    expect(first?.[0]?.secret).toHaveLength(32);
-    expect(await secretsFor(other, 'cursor')).not.toEqual(first);
   });
 });

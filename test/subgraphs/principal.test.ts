@@ -42,22 +42,27 @@ function token({
 
 describe('signed principals', () => {
   it('arrive as they were sent', async () => {
-    const signed = await signPrincipal(principal, [current]);
-    expect(await principalVerifier([current])(signed)).toEqual(principal);
+    const signed = await signPrincipal(principal, current);
+    expect(await principalVerifier(() => [current])(signed)).toEqual(principal);
   });
 
   it('are still believed while their key is being replaced', async () => {
-    const signed = await signPrincipal(principal, [former]);
-    expect(await principalVerifier([current, former])(signed)).toEqual(principal);
+    const signed = await signPrincipal(principal, former);
+    expect(await principalVerifier(() => [current, former])(signed)).toEqual(principal);
   });
 
-  it('are signed by the newest key', async () => {
-    const signed = await signPrincipal(principal, [current, former]);
-    expect(await principalVerifier([current])(signed)).toEqual(principal);
+  it('are signed by the newest key, as soon as it is', async () => {
+    let keys = [former];
+    const sign = principalSigner(() => keys);
+    const before = await sign(principal);
+    keys = [current, former];
+    const verify = principalVerifier(() => [current]);
+    expect(await verify(await sign(principal))).toEqual(principal);
+    await expect(verify(before)).rejects.toMatchObject({ code: 'BAD_CREDENTIAL' });
   });
 
   it('are signed once for equal callers, and again for another', async () => {
-    const sign = principalSigner([current]);
+    const sign = principalSigner(() => [current]);
     expect(await sign({ ...principal })).toBe(await sign({ ...principal }));
     expect(await sign({ ...principal, userId: 'usr_2' })).not.toBe(await sign(principal));
   });
@@ -65,7 +70,7 @@ describe('signed principals', () => {
 
 describe('principals: refusals', () => {
   const refused = { code: 'BAD_CREDENTIAL' };
-  const verify = principalVerifier([current]);
+  const verify = principalVerifier(() => [current]);
 
   it('BAD_CREDENTIAL: a missing one', async () => {
     for (const nothing of [undefined, '', 'nonsense'])
@@ -73,7 +78,7 @@ describe('principals: refusals', () => {
   });
 
   it('BAD_CREDENTIAL: one that was changed on its way', async () => {
-    const [header, , signature] = (await signPrincipal(principal, [current])).split('.');
+    const [header, , signature] = (await signPrincipal(principal, current)).split('.');
     const claims = {
       principal: { ...principal, kind: 'system' },
       iss: 'laurel:gateway',
@@ -93,14 +98,14 @@ describe('principals: refusals', () => {
   });
 
   it('BAD_CREDENTIAL: one signed with a key that is not known, or is not the one it names', async () => {
-    await expect(verify(await signPrincipal(principal, [former]))).rejects.toMatchObject(refused);
-    const misnamed = await signPrincipal(principal, [{ id: current.id, secret: former.secret }]);
+    await expect(verify(await signPrincipal(principal, former))).rejects.toMatchObject(refused);
+    const misnamed = await signPrincipal(principal, { id: current.id, secret: former.secret });
     await expect(verify(misnamed)).rejects.toMatchObject(refused);
     await expect(verify(await token({ kid: 'three' }))).rejects.toMatchObject(refused);
   });
 
   it('BAD_CREDENTIAL: one older than a minute', async () => {
-    const signed = await signPrincipal(principal, [current]);
+    const signed = await signPrincipal(principal, current);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
     await expect(verify(signed)).rejects.toMatchObject(refused);
   });

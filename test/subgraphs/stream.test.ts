@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Context, contextFor } from '../../subgraphs/context.ts';
+import { cursorSeal } from '../../subgraphs/cursor.ts';
 import { newId } from '../../subgraphs/id.ts';
 import type { StreamId } from '../../subgraphs/log.ts';
 import { anonymous } from '../../subgraphs/principal.ts';
@@ -145,6 +146,19 @@ describe('streams with a gap', () => {
     const [gap, event] = await take(stream, 2);
     expect(gap).toMatchObject({ step: 'gap', reason: 'RETENTION_EXCEEDED', from: cursorAt(id, seen) });
     expect([gap.cursor, event.cursor]).toEqual([cursorAt(id, 5), cursorAt(id, 6)]);
+    await stream.return();
+  });
+
+  it('say so when the secret of the cursor was replaced long ago', async () => {
+    const id = newStream();
+    await append(id, 2);
+    const secrets = () => [{ id: 'former', secret: Buffer.alloc(32, 1) }];
+    const after = cursorSeal(secrets).seal(id, 1);
+    const stream = await open(id, { after });
+    await append(id);
+    const [gap, event] = await take(stream, 2);
+    expect(gap).toMatchObject({ step: 'gap', reason: 'RETENTION_EXCEEDED', from: after });
+    expect([gap.cursor, event.cursor]).toEqual([cursorAt(id, 2), cursorAt(id, 3)]);
     await stream.return();
   });
 

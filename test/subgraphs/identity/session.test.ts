@@ -179,7 +179,7 @@ describe('access tokens', () => {
   const later = (seconds: number) => new Date(now.getTime() + seconds * 1_000);
 
   it('tell their session until they end', async () => {
-    const tokens = sessionTokens(keys);
+    const tokens = sessionTokens(() => keys);
     const { token, expiresAt } = await tokens.sign('com_1', 'ses_1', now);
     expect(expiresAt).toEqual(later(accessSeconds));
     const claims = { communityId: 'com_1', sessionId: 'ses_1', expiresAt: expiresAt.getTime() };
@@ -188,13 +188,13 @@ describe('access tokens', () => {
   });
 
   it('of an older key are read on, those of no key never', async () => {
-    const { token } = await sessionTokens(keys.slice(1)).sign('com_1', 'ses_1', now);
-    expect(await sessionTokens(keys).read(token, now)).not.toBeNull();
-    expect(await sessionTokens(keys.slice(0, 1)).read(token, now)).toBeNull();
+    const { token } = await sessionTokens(() => keys.slice(1)).sign('com_1', 'ses_1', now);
+    expect(await sessionTokens(() => keys).read(token, now)).not.toBeNull();
+    expect(await sessionTokens(() => keys.slice(0, 1)).read(token, now)).toBeNull();
   });
 
   it('that are forged in any part are none', async () => {
-    const tokens = sessionTokens(keys);
+    const tokens = sessionTokens(() => keys);
     const { token } = await tokens.sign('com_1', 'ses_1', now);
     const [head = '', body = '', signature = ''] = token.split('.');
     const unsigned = Buffer.from('{"alg":"none","kid":"new"}').toString('base64url');

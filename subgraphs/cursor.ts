@@ -1,0 +1,59 @@
+import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import { Refusal } from './errors.ts';
+import type { StreamId } from './log.ts';
+import type { SigningKeys } from './principal.ts';
+
+// Positions in a stream as clients keep them: sealed, so that they neither tell how much happens nor can be forged.
+
+/** Opaque positions in a stream for clients. */
+export interface CursorSeal {
+  seal(id: StreamId, number: number): string;
+  /**
+   * null for a cursor whose secret is there no more: it is older than anything that is kept.
+   * @throws BAD_CURSOR for text that this stream of this community didn't issue.
+   */
+  open(id: StreamId, cursor: string): number | null;
+}
+
+/**
+ * Two bytes name the secret; one AES block holds eight that name the stream and eight of the number. The same event has
+ * the same cursor everywhere, which lets a client drop what it has seen and lets streams be joined at a cursor.
+ * @param secrets  the first seals, all open.
+ */
+export function cursorSeal(secrets: SigningKeys): CursorSeal {
+  return {
+    seal(id, number) {
+      const [newest] = secrets();
+      if (newest === undefined) throw new Error('Cursors need a secret.');
+      const block = Buffer.alloc(16);
+      mark(id).copy(block);
+      block.writeBigUInt64BE(BigInt(number), 8);
+      const cipher = createCipheriv('aes-256-ecb', newest.secret, null).setAutoPadding(false);
+      return Buffer.concat([tag(newest.id), cipher.update(block), cipher.final()]).toString('base64url');
+    },
+    open(id, cursor) {
+      const bytes = Buffer.from(cursor, 'base64url');
+      if (bytes.length !== 18 || cursor.length !== 24) throw badCursor();
+      const named = secrets().filter((secret) => tag(secret.id).equals(bytes.subarray(0, 2)));
+      if (named.length === 0) return null;
+      for (const { secret } of named) {
+        const decipher = createDecipheriv('aes-256-ecb', secret, null).setAutoPadding(false);
+        const block = Buffer.concat([decipher.update(bytes.subarray(2)), decipher.final()]);
+        if (block.subarray(0, 8).equals(mark(id))) return Number(block.readBigUInt64BE(8));
+      }
+      throw badCursor();
+    },
+  };
+}
+
+function mark({ communityId, stream }: StreamId): Buffer {
+  return createHash('sha256').update(`${communityId} ${stream}`).digest().subarray(0, 8);
+}
+
+function tag(secretId: string): Buffer {
+  return createHash('sha256').update(secretId).digest().subarray(0, 2);
+}
+
+function badCursor(): Refusal {
+  return new Refusal('BAD_CURSOR', 'The cursor was not issued by this stream: start without `after`.');
+}
