@@ -53,6 +53,7 @@ describe('sessions: rules', () => {
       userId: place.memberIds[1],
       sessionId: session.id,
       scopes: personScopes,
+      readsAs: '',
       expiresAt: expect.any(Number),
     });
   });
