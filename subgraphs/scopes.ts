@@ -9,6 +9,8 @@ export const scopes = {
   'fields:write': 'Recording changes of custom fields. Returning.AI: userFields.',
   'stats:read': 'XP, coins, levels, badges, daily stats and the ledger. Returning.AI: Get User Stats.',
   'events:write': 'Tracking events that earn or cost. GamifyHost: secret key.',
+  'ledger:write': 'Adjusting, spending and taking back what people have, by entries of their ledgers.',
+  'rules:write': 'What events earn, levels, and what the community makes of its units.',
   'badges:write': 'Awarding badges.',
   'messages:read': 'Messages and their reactions. Returning.AI: getMessages.',
   'messages:write': 'Sending, replying and reacting. Returning.AI: sendMessages.',

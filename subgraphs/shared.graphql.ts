@@ -123,6 +123,41 @@ export function localized(texts: Record<string, string>): LocalizedText {
   return { text: texts[lang] ?? '', lang, available };
 }
 
+@InputType({ description: 'A text in one language.' })
+export class LocalizedTextInput {
+  @Field(() => String, { description: 'The language, BCP 47, at most 35 characters: `en`, `pt-BR`.' })
+  lang!: string;
+
+  @Field(() => String, { description: 'The text.' })
+  text!: string;
+}
+
+/** The bounds of a text in several languages. @param longest  characters in each at most. */
+export function localizedTexts(longest: number) {
+  const words = `A text has 1-${longest} characters.`;
+  return z
+    .array(
+      z.object({
+        lang: z
+          .string()
+          .max(35, 'A language is a BCP 47 tag: `en`, `pt-BR`.')
+          .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, 'A language is a BCP 47 tag: `en`, `pt-BR`.'),
+        text: z.string().min(1, words).max(longest, words),
+      }),
+    )
+    .min(1, 'Texts are in 1-20 languages, each once.')
+    .max(20, 'Texts are in 1-20 languages, each once.')
+    .refine(
+      (texts) => new Set(texts.map(({ lang }) => lang)).size === texts.length,
+      'Texts are in 1-20 languages, each once.',
+    );
+}
+
+/** Texts as a jsonb column holds them: `{ "en": "…", "de": "…" }`. */
+export function textsOf(texts: readonly LocalizedTextInput[]): Record<string, string> {
+  return Object.fromEntries(texts.map(({ lang, text }) => [lang, text]));
+}
+
 @ObjectType({
   simpleResolvers: true,
   description: 'Why a mutation changed nothing: an expected "no", to show to a person or handle in code.',

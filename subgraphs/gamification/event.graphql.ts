@@ -1,4 +1,4 @@
-import { Arg, Ctx, Field, InputType, ObjectType, Resolver, registerEnumType } from 'type-graphql';
+import { Arg, Ctx, Field, ID, InputType, ObjectType, Resolver, registerEnumType } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
@@ -6,14 +6,20 @@ import { type Feature, Usually, Write } from '../feature.ts';
 import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Json } from '../scalars.ts';
-import { ReplayablePayload, UserIdentifierInput } from '../shared.graphql.ts';
+import { Payload, ReplayablePayload, type UserError, UserIdentifierInput } from '../shared.graphql.ts';
 import { type NewEvent, trackEvents } from './event.ts';
-import { LedgerEntry } from './ledger.graphql.ts';
+import { EventSource, LedgerEntry } from './ledger.graphql.ts';
 import { originOf } from './origin.ts';
 import type { Posted } from './posting.ts';
 
 /** How far the clock of a sender may be ahead. */
 const clockSkewMs = 300_000;
+
+/** The bounds of the metadata of anything that is posted. */
+export const metadataRules = z
+  .record(z.string(), z.unknown(), 'Metadata is a JSON object.')
+  .refine((value) => JSON.stringify(value).length <= 8_192, 'Metadata has at most 8,192 characters of JSON.')
+  .nullish();
 
 @InputType({ description: 'Something that happened and may earn.' })
 class TrackEventInput {
@@ -29,13 +35,7 @@ class TrackEventInput {
       .max(200, 'A reference has 1-200 characters.')
       .nullish(),
     amount: z.string().regex(/^[^-]/, 'An amount is zero or more.').nullish(),
-    metadata: z
-      .record(z.string(), z.unknown(), 'Metadata is a JSON object.')
-      .refine(
-        (value) => JSON.stringify(value).length <= 8_192,
-        'Metadata has at most 8,192 characters of JSON.',
-      )
-      .nullish(),
+    metadata: metadataRules,
   });
 
   @Field(() => UserIdentifierInput, { description: 'To whom.' })
@@ -67,6 +67,22 @@ class TrackEventInput {
       'What a repeat is recognised by, 1-200 characters, unique per event type. A repeat gives the first answer.',
   })
   reference?: string | null;
+
+  @Field(() => EventSource, { defaultValue: EventSource.LAUREL, description: 'The system it comes from.' })
+  source!: EventSource;
+}
+
+@InputType({ description: 'Events to track together.' })
+class TrackEventsInput {
+  static rules = z.object({
+    events: z
+      .array(z.unknown())
+      .min(1, 'Track 1-1,000 events at a time.')
+      .max(1_000, 'Track 1-1,000 events at a time.'),
+  });
+
+  @Field(() => [TrackEventInput], { description: 'The events, 1-1,000, in the order they count.' })
+  events!: TrackEventInput[];
 }
 
 enum EventOutcome {
@@ -110,8 +126,20 @@ class TrackEventPayload extends ReplayablePayload {
   @Usually(2)
   ledger: object[] = [];
 
-  @Field(() => Boolean, { description: 'The person reached a new level by it.' })
+  @Field(() => Boolean, { description: 'The person reached a higher level by it.' })
   leveledUp = false;
+
+  @Field(() => ID, { nullable: true, description: 'The event, `evt_…`; null when it was refused.' })
+  eventId: string | null = null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'What came of `trackEvents`.' })
+class TrackEventsPayload extends Payload {
+  @Field(() => [TrackEventPayload], {
+    description: 'One answer per event, in their order; `userErrors` in each tells why that one was refused.',
+  })
+  @Usually(100)
+  results: TrackEventPayload[] = [];
 }
 
 const track = collected<NewEvent, Posted>((sql, communityId, events) =>
@@ -126,26 +154,94 @@ class EventResolver {
   })
   async trackEvent(
     @Arg('input', () => TrackEventInput, { description: 'The event.' }) input: TrackEventInput,
-    @Ctx() { sql, tail, principal, now }: Context,
+    @Ctx() context: Context,
   ): Promise<TrackEventPayload> {
-    const { user, eventType, amount = null, metadata = null, occurredAt = null, reference = null } = input;
-    if (occurredAt !== null && occurredAt.getTime() > now().getTime() + clockSkewMs) {
-      throw new Refusal('VALIDATION_FAILED', 'An event does not happen in the future.', {}, [
-        'input',
-        'occurredAt',
-      ]);
-    }
-    const origin = originOf(principal);
-    const event = { user: { ...user }, eventType, amount, metadata, occurredAt, reference, origin };
-    const posted = await track(sql, communityOf(principal), event);
+    const { sql, tail, principal } = context;
+    const posted = await track(sql, communityOf(principal), eventOf(input, context));
     tail.wake();
     return payloadOf(posted);
   }
+
+  @Write(() => TrackEventsPayload, {
+    scope: 'events:write',
+    description: 'Tracks up to 1,000 events together; one that is refused costs itself.',
+  })
+  async trackEvents(
+    @Arg('input', () => TrackEventsInput, { description: 'The events.' }) { events }: TrackEventsInput,
+    @Ctx() context: Context,
+  ): Promise<TrackEventsPayload> {
+    const { sql, tail, principal } = context;
+    const checked = events.map((input) => checkedEvent(input, context));
+    const right = checked.filter((one): one is NewEvent => !Array.isArray(one));
+    const answers = (await trackEvents(sql, communityOf(principal), right)).values();
+    tail.wake();
+    const results = checked.map((one, at) => {
+      const answer = Array.isArray(one) ? one : (answers.next().value as Posted | Refusal);
+      if (!Array.isArray(answer) && !(answer instanceof Refusal)) return payloadOf(answer);
+      const userErrors = Array.isArray(answer) ? answer : [errorOf(answer)];
+      return Object.assign(new TrackEventPayload(), {
+        userErrors: userErrors.map(({ path, ...error }) => ({ ...error, path: pathIn(path ?? [], at) })),
+      });
+    });
+    return Object.assign(new TrackEventsPayload(), { results });
+  }
 }
 
-function payloadOf({ entries, outcome, level, replayed }: Posted): TrackEventPayload {
+/** An event as the domain takes it. @throws VALIDATION_FAILED */
+function eventOf(
+  {
+    user,
+    eventType,
+    amount = null,
+    metadata = null,
+    occurredAt = null,
+    reference = null,
+    source,
+  }: TrackEventInput,
+  { principal, now }: Context,
+): NewEvent {
+  notInFuture(occurredAt, now());
+  const origin = originOf(principal, source);
+  return { user: { ...user }, eventType, amount, metadata, occurredAt, reference, origin };
+}
+
+/** An event of many, or what is wrong with it. */
+function checkedEvent(input: TrackEventInput, context: Context): NewEvent | UserError[] {
+  const { error } = TrackEventInput.rules.safeParse(input);
+  if (error !== undefined) {
+    return error.issues.map(({ message, path }) => ({
+      code: 'VALIDATION_FAILED',
+      message,
+      path: ['input', ...path.map(String)],
+    }));
+  }
+  try {
+    return eventOf(input, context);
+  } catch (refusal) {
+    if (refusal instanceof Refusal) return [errorOf(refusal)];
+    throw refusal;
+  }
+}
+
+/** @throws VALIDATION_FAILED  a moment beyond what a clock may be ahead. */
+export function notInFuture(occurredAt: Date | null, now: Date): void {
+  if (occurredAt === null || occurredAt.getTime() <= now.getTime() + clockSkewMs) return;
+  const path = ['input', 'occurredAt'];
+  throw new Refusal('VALIDATION_FAILED', 'An event does not happen in the future.', {}, path);
+}
+
+function errorOf({ code, message, path }: Refusal): UserError {
+  return { code, message, path: path === undefined ? null : [...path] };
+}
+
+/** `["input", "user"]` of the n-th event is `["input", "events", "3", "user"]`. */
+function pathIn([input = 'input', ...rest]: readonly string[], at: number): string[] {
+  return [input, 'events', String(at), ...rest];
+}
+
+function payloadOf({ eventId, entries, outcome, level, replayed }: Posted): TrackEventPayload {
   const leveledUp = level !== null && level.after > level.before;
-  return Object.assign(new TrackEventPayload(), { outcome, ledger: entries, leveledUp, replayed });
+  return Object.assign(new TrackEventPayload(), { eventId, outcome, ledger: entries, leveledUp, replayed });
 }
 
 export const event: Feature = {

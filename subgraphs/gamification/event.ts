@@ -3,16 +3,21 @@ import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import type { Posting } from './decide.ts';
 import { type Origin, ownOrigin } from './origin.ts';
+import { type Identifier, membersNamed, nobody } from './person.ts';
 import { type Posted, postAll } from './posting.ts';
 
 // Events that earn: what happened, to whom, and by the community's rules what it is worth.
 
-/** One way to name a person, as the port `identity.find_members` takes it. */
-export interface Identifier {
-  id?: string;
-  email?: string;
-  username?: string;
-  external?: { system: string; value: string };
+/** The event types of what Laurel posts itself: nobody tracks them, and no rule has them. */
+export const ownEventTypes: ReadonlySet<string> = new Set([
+  ...['adjustment', 'spend', 'reversal', 'badge', 'redemption'],
+  ...['challenge', 'streak_milestone', 'streak_points', 'game'],
+]);
+
+/** The refusal of an event type that is Laurel's own. */
+export function ownType(eventType: string): Refusal {
+  const message = `"${eventType}" is what Laurel itself posts: choose another event type.`;
+  return new Refusal('VALIDATION_FAILED', message, {}, ['input', 'eventType']);
 }
 
 export interface NewEvent {
@@ -42,29 +47,17 @@ export async function trackEvents(
   events: readonly NewEvent[],
   makeId: typeof newId = newId,
 ): Promise<(Posted | Refusal)[]> {
-  const userIds = await findMembers(
+  const userIds = await membersNamed(
     sql,
     communityId,
     events.map(({ user }) => user),
   );
   const checked = events.map(({ user: _, origin = ownOrigin, ...event }, at): Posting | Refusal => {
     const userId = userIds[at] ?? null;
-    if (userId !== null) return { ...event, userId, origin };
-    return new Refusal('NOT_FOUND', 'Nobody in this community has that identifier.', {}, ['input', 'user']);
+    if (userId === null) return nobody();
+    return ownEventTypes.has(event.eventType) ? ownType(event.eventType) : { ...event, userId, origin };
   });
   const postings = checked.filter((one): one is Posting => !(one instanceof Refusal));
   const answers = (await postAll(sql, communityId, postings, makeId)).values();
   return checked.map((one) => (one instanceof Refusal ? one : (answers.next().value as Posted | Refusal)));
-}
-
-async function findMembers(
-  sql: Sql,
-  communityId: string,
-  users: readonly Identifier[],
-): Promise<(string | null)[]> {
-  const identifiers = users.map(({ external, ...others }) => ({ ...others, ...external }));
-  const rows = await sql<{ userId: string | null }[]>`
-    -- findMembers
-    select user_id as "userId" from identity.find_members(${communityId}, ${sql.json(identifiers)}) order by at`;
-  return rows.map(({ userId }) => userId);
 }

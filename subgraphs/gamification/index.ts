@@ -1,15 +1,19 @@
 import { type Subgraph, subgraph } from '../feature.ts';
+import { adjustment } from './adjustment.graphql.ts';
 import { badge } from './badge.graphql.ts';
 import { dailyStat } from './daily-stat.graphql.ts';
 import { event } from './event.graphql.ts';
 import { ledger } from './ledger.graphql.ts';
 import { level } from './level.graphql.ts';
+import { rule } from './rule.graphql.ts';
 import { xpStream } from './xp-stream.graphql.ts';
 
 /** What people earn. */
 export const gamification: Subgraph = subgraph('gamification', [
+  rule,
   event,
   ledger,
+  adjustment,
   level,
   dailyStat,
   badge,

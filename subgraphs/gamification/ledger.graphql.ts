@@ -40,6 +40,23 @@ registerEnumType(Unit, {
   },
 });
 
+export enum EventSource {
+  LAUREL = 'LAUREL',
+  RETURNING = 'RETURNING',
+  GAMIFYHOST = 'GAMIFYHOST',
+  LYNES = 'LYNES',
+}
+registerEnumType(EventSource, {
+  name: 'EventSource',
+  description: 'The system that something comes from.',
+  valuesConfig: {
+    LAUREL: { description: 'Laurel itself, or whoever says no other.' },
+    RETURNING: { description: 'Returning.AI.' },
+    GAMIFYHOST: { description: 'GamifyHost.' },
+    LYNES: { description: 'Lynes Loyalty.' },
+  },
+});
+
 enum LedgerSign {
   EARNED = 'EARNED',
   SPENT = 'SPENT',
@@ -58,9 +75,14 @@ registerEnumType(LedgerSign, {
 @Scoped('stats:read')
 export class LedgerEntry {
   userId!: string;
+  actorUserId!: string | null;
+  reversalOf!: string | null;
 
   @Field(() => ID, { description: '`led_…`.' })
   id!: string;
+
+  @Field(() => ID, { description: 'The event that made it, `evt_…`; its other entries name the same.' })
+  eventId!: string;
 
   @Field(() => Unit, { description: 'What was counted.' })
   unit!: Unit;
@@ -85,6 +107,15 @@ export class LedgerEntry {
 
   @Field(() => DateTime, { description: 'When it was recorded.' })
   recordedAt!: Date;
+
+  @Field(() => EventSource, { description: 'The system that it comes from.' })
+  source!: EventSource;
+
+  @Field(() => ID, { nullable: true, description: 'The key it came through, `key_…`.' })
+  keyId!: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'The rule that paid it, `rul_…`; null where none did.' })
+  ruleId!: string | null;
 }
 
 const LedgerConnection = Connection(() => LedgerEntry, 'LedgerEntry', 'Ledger');
@@ -152,6 +183,15 @@ class LedgerResolver {
     return (await balancesOf(context).load(id)).POINTS;
   }
 
+  @FieldResolver(() => BigIntScalar, {
+    nullable: true,
+    description: 'The premium currency the person has. Scope: stats:read.',
+  })
+  @Scoped('stats:read')
+  async premium(@Root() { id }: User, @Ctx() context: Context): Promise<bigint> {
+    return (await balancesOf(context).load(id)).PREMIUM;
+  }
+
   @FieldResolver(() => LedgerConnection, {
     nullable: true,
     description: "The person's ledger, newest first by when it happened. Scope: stats:read.",
@@ -172,6 +212,23 @@ class LedgerEntryResolver {
   @FieldResolver(() => User, { nullable: true, description: 'Whose it is.' })
   user(@Root() { userId }: LedgerEntry): User {
     return { id: userId };
+  }
+
+  @FieldResolver(() => User, {
+    nullable: true,
+    description: 'The person who asked for it; null where a key of the community did, or Laurel itself.',
+  })
+  actor(@Root() { actorUserId }: LedgerEntry): User | null {
+    return actorUserId === null ? null : { id: actorUserId };
+  }
+
+  @FieldResolver(() => LedgerEntry, {
+    name: 'reversalOf',
+    nullable: true,
+    description: 'The entry that this one takes back.',
+  })
+  reversed(@Root() { reversalOf }: LedgerEntry, @Ctx() context: Context): Promise<object | null> | null {
+    return reversalOf === null ? null : entryById(context).load(reversalOf);
   }
 }
 

@@ -122,5 +122,5 @@ function columns(sql: Sql) {
   return sql`l.id, l.user_id as "userId", l.event_id as "eventId", l.unit, l.amount, l.balance_after as "balanceAfter",
     l.event_type as "eventType", l.reference, e.metadata, l.occurred_at as "occurredAt", l.recorded_at as "recordedAt",
     l.rule_id as "ruleId", l.reversal_of as "reversalOf", e.source, e.actor_user_id as "actorUserId",
-    e.actor_key_id as "actorKeyId"`;
+    e.actor_key_id as "keyId"`;
 }

@@ -6,14 +6,14 @@ export type Source = 'LAUREL' | 'RETURNING' | 'GAMIFYHOST' | 'LYNES';
 
 export interface Origin {
   actorUserId: string | null;
-  actorKeyId: string | null;
+  keyId: string | null;
   source: Source;
 }
 
 /** Laurel itself: the demo, and what follows from what others did. */
-export const ownOrigin: Origin = { actorUserId: null, actorKeyId: null, source: 'LAUREL' };
+export const ownOrigin: Origin = { actorUserId: null, keyId: null, source: 'LAUREL' };
 
 /** The caller. @param source  the system that the caller speaks for. */
 export function originOf({ userId, keyId }: Principal, source: Source = 'LAUREL'): Origin {
-  return { actorUserId: userId ?? null, actorKeyId: keyId ?? null, source };
+  return { actorUserId: userId ?? null, keyId: keyId ?? null, source };
 }

@@ -135,11 +135,11 @@ async function writePostings(
         level_after, reverses, source, actor_user_id, actor_key_id
       )
       select ${communityId}, e.id, e."eventType", e.reference, e."userId", e.amount, e.metadata, e.timed,
-        e."occurredAt", e.outcome, e."levelBefore", e."levelAfter", e.reverses, e.source, e."actorUserId", e."actorKeyId"
+        e."occurredAt", e.outcome, e."levelBefore", e."levelAfter", e.reverses, e.source, e."actorUserId", e."keyId"
       from json_to_recordset(${textOf(events)}::text::json) e(
         id text, "eventType" text, reference text, "userId" text, amount numeric, metadata json, timed boolean,
         "occurredAt" timestamptz, outcome text, "levelBefore" integer, "levelAfter" integer, reverses text,
-        source text, "actorUserId" text, "actorKeyId" text
+        source text, "actorUserId" text, "keyId" text
       )
       order by e."eventType", e.reference
       on conflict (community_id, event_type, reference) do nothing

@@ -1,0 +1,164 @@
+import { isDeepStrictEqual } from 'node:util';
+import { alignTo, type Sql, transaction } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import { newId } from '../id.ts';
+import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import { ownEventTypes, ownType } from './event.ts';
+import type { Rule } from './rule.ts';
+
+// Rules as those who keep them see them: to list, make, change and delete. What is changed counts from the next event on.
+
+export interface KeptRule extends Omit<Rule, 'limited'> {
+  title: Record<string, string>;
+  description: Record<string, string> | null;
+  /** A picture's URL by language. */
+  images: Record<string, string> | null;
+  enabled: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** What can be set of a rule. */
+export type RuleContent = Omit<KeptRule, 'id' | 'createdAt' | 'updatedAt'>;
+
+const mostRules = 1_000;
+const mostOfOneType = 20;
+
+/** A page of rules, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
+export async function rulesPage(
+  sql: Sql,
+  communityId: string,
+  eventTypes: readonly string[] | null,
+  page: PageArguments,
+): Promise<Page<KeptRule>> {
+  const request = pageRequest('rule', page);
+  const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
+  const rows = await sql<KeptRule[]>`
+    -- rulesPage
+    select ${columns(sql)}
+    from gamification.rule
+    where community_id = ${communityId}
+      ${eventTypes === null ? sql`` : sql`and event_type = any(${eventTypes as string[]})`} ${beyond}
+    order by ${order}
+    limit ${request.limit}`;
+  return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
+}
+
+/** Rules by id, in their order; null where there is none. @cost one query by primary key. */
+export async function rulesById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(KeptRule | null)[]> {
+  const rows = await sql<KeptRule[]>`
+    -- rulesById
+    select ${columns(sql)}
+    from gamification.rule
+    where community_id = ${communityId} and id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
+}
+
+/**
+ * Makes a rule.
+ * @returns the rule, `replayed` when this idempotency key had made it before.
+ * @throws VALIDATION_FAILED (an event type of Laurel's own), LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
+ */
+export async function createRule(
+  sql: Sql,
+  communityId: string,
+  { idempotencyKey, ...content }: RuleContent & { idempotencyKey: string },
+): Promise<{ rule: KeptRule; replayed: boolean }> {
+  if (ownEventTypes.has(content.eventType)) throw ownType(content.eventType);
+  const id = newId('Rule');
+  const [made] = await sql<KeptRule[]>`
+    -- createRule
+    insert into gamification.rule (
+      community_id, id, event_type, title, description, images, awards, conditions, cooldown_seconds, day_cap, week_cap,
+      lifetime_cap, enabled, idempotency_key, made_from
+    )
+    select ${communityId}, ${id}, r."eventType", r.title, r.description, r.images, r.awards, r.conditions,
+      r."cooldownSeconds", r."dayCap", r."weekCap", r."lifetimeCap", r.enabled, ${idempotencyKey}, ${sql.json(content as never)}
+    from ${contentOf(sql, content)}
+    where (select count(*) from gamification.rule where community_id = ${communityId}) < ${mostRules}
+      and (
+        select count(*) from gamification.rule
+        where community_id = ${communityId} and event_type = ${content.eventType}
+      ) < ${mostOfOneType}
+    on conflict (community_id, idempotency_key) do nothing
+    returning ${columns(sql)}`;
+  if (made !== undefined) return { rule: made, replayed: false };
+  const [before] = await sql<(KeptRule & { madeFrom: unknown })[]>`
+    -- createRule: a repeat
+    select ${columns(sql)}, made_from as "madeFrom"
+    from gamification.rule
+    where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
+  if (before === undefined) {
+    const message = `A community has at most ${mostRules} rules, an event type at most ${mostOfOneType}: delete one first.`;
+    throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input']);
+  }
+  const { madeFrom, ...rule } = before;
+  if (isDeepStrictEqual(madeFrom, JSON.parse(JSON.stringify(content)))) return { rule, replayed: true };
+  const message = `The idempotency key "${idempotencyKey}" was used for another rule: use a new one.`;
+  throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+}
+
+/** Changes of a rule what is given. @throws NOT_FOUND, VALIDATION_FAILED (an event type of Laurel's own) */
+export async function updateRule(
+  sql: Sql,
+  communityId: string,
+  id: string,
+  changes: Partial<RuleContent>,
+): Promise<KeptRule> {
+  if (changes.eventType !== undefined && ownEventTypes.has(changes.eventType))
+    throw ownType(changes.eventType);
+  return transaction(sql, async (tx) => {
+    const [before] = await tx<KeptRule[]>`
+      -- updateRule: lock
+      select ${columns(tx)}
+      from gamification.rule
+      where community_id = ${communityId} and id = ${id}
+      for update`;
+    if (before === undefined) throw noRule(id);
+    const [after] = await tx<KeptRule[]>`
+      -- updateRule
+      update gamification.rule set
+        event_type = r."eventType", title = r.title, description = r.description, images = r.images, awards = r.awards,
+        conditions = r.conditions, cooldown_seconds = r."cooldownSeconds", day_cap = r."dayCap",
+        week_cap = r."weekCap", lifetime_cap = r."lifetimeCap", enabled = r.enabled, updated_at = now()
+      from ${contentOf(tx, { ...before, ...changes })}
+      where community_id = ${communityId} and id = ${id}
+      returning ${columns(tx, 'rule')}`;
+    if (after === undefined) throw noRule(id);
+    return after;
+  });
+}
+
+/** Deletes a rule; what it paid stays. @throws NOT_FOUND */
+export async function deleteRule(sql: Sql, communityId: string, id: string): Promise<void> {
+  const deleted = await sql`
+    -- deleteRule
+    delete from gamification.rule
+    where community_id = ${communityId} and id = ${id}
+    returning id`;
+  if (deleted.length === 0) throw noRule(id);
+}
+
+function noRule(id: string): Refusal {
+  return new Refusal('NOT_FOUND', `No rule has the id "${id}".`, {}, ['input', 'id']);
+}
+
+/** What is set of a rule, as a row to select from. */
+function contentOf(sql: Sql, content: RuleContent) {
+  return sql`jsonb_to_record(${sql.json(content as never)}) r(
+    "eventType" text, title jsonb, description jsonb, images jsonb, awards jsonb, conditions jsonb,
+    "cooldownSeconds" integer, "dayCap" integer, "weekCap" integer, "lifetimeCap" integer, enabled boolean
+  )`;
+}
+
+function columns(sql: Sql, table = 'rule') {
+  const of = (column: string) => sql(`${table}.${column}`);
+  return sql`${of('id')}, ${of('event_type')} as "eventType", ${of('title')}, ${of('description')}, ${of('images')},
+    ${of('awards')}, ${of('conditions')}, ${of('cooldown_seconds')} as "cooldownSeconds", ${of('day_cap')} as "dayCap",
+    ${of('week_cap')} as "weekCap", ${of('lifetime_cap')} as "lifetimeCap", ${of('enabled')},
+    ${of('created_at')} as "createdAt", ${of('updated_at')} as "updatedAt"`;
+}

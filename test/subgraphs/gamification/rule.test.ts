@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { gamification } from '../../../subgraphs/gamification/index.ts';
+import type { Posted } from '../../../subgraphs/gamification/posting.ts';
+import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
+import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
+import { type Answer, asking } from '../../kit/subgraph.ts';
+
+let database: TestDatabase;
+const { ask, entities, errorsOf } = asking(gamification, () => database.resources);
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+
+const create = `mutation ($input: CreateRuleInput!) { createRule(input: $input) {
+  replayed userErrors { code path } rule {
+    id eventType title { text available } description { text } image de: image(lang: "de")
+    awards { unit amount perUnit } conditions { field operator values } cooldownSeconds dayCap weekCap lifetimeCap enabled
+  }
+} }`;
+const update = `mutation ($input: UpdateRuleInput!) { updateRule(input: $input) {
+  rule { title { text } description { text } dayCap awards { amount } enabled } userErrors { code path }
+} }`;
+const remove =
+  'mutation ($input: DeleteRuleInput!) { deleteRule(input: $input) { deletedId userErrors { code path } } }';
+
+const order = {
+  eventType: 'order',
+  title: [
+    { lang: 'en', text: 'Order' },
+    { lang: 'de', text: 'Bestellung' },
+  ],
+  description: [{ lang: 'en', text: 'Two points for each euro.' }],
+  images: [
+    { lang: 'en', url: 'https://example.org/en.png' },
+    { lang: 'de', url: 'https://example.org/de.png' },
+  ],
+  awards: [{ unit: 'POINTS', amount: '2', perUnit: true }],
+  conditions: [{ field: 'metadata.country', operator: 'EQUALS', values: ['DE', 'AT'] }],
+  dayCap: 2,
+  idempotencyKey: 'k',
+};
+
+/** What an order of the first member earns. */
+async function orders(
+  { id, memberIds }: TestCommunity,
+  amount: string,
+  country = 'DE',
+  at = '2026-03-01T10:00Z',
+) {
+  const details = { eventType: 'order', amount, metadata: { country }, occurredAt: new Date(at) };
+  const [posted] = await trackEvents(database.sql, id, [eventOf(memberIds[0] ?? '', details)]);
+  const { outcome, entries } = posted as Posted;
+  return entries.length === 0 ? outcome : entries.map(({ unit, amount }) => `${amount} ${unit}`).join();
+}
+
+describe('rules: mutations', () => {
+  it('make a rule that pays from the next event on, within its conditions and limits', async () => {
+    const place = await newCommunity(database.resources);
+    const { createRule } = await ask(place.system, create, { input: order });
+    expect(createRule).toEqual({
+      replayed: false,
+      userErrors: [],
+      rule: {
+        id: expect.stringMatching(/^rul_/),
+        eventType: 'order',
+        title: { text: 'Order', available: ['de', 'en'] },
+        description: { text: 'Two points for each euro.' },
+        image: 'https://example.org/en.png',
+        de: 'https://example.org/de.png',
+        awards: [{ unit: 'POINTS', amount: '2', perUnit: true }],
+        conditions: order.conditions,
+        ...{ cooldownSeconds: null, dayCap: 2, weekCap: null, lifetimeCap: null, enabled: true },
+      },
+    });
+    expect(await orders(place, '12.50')).toBe('25 POINTS');
+    expect(await orders(place, '1', 'FR')).toBe('CONDITION');
+    expect(await orders(place, '1')).toBe('2 POINTS');
+    expect(await orders(place, '1')).toBe('DAY_CAP');
+    expect(await orders(place, '1', 'AT', '2026-02-28T10:00Z')).toBe('2 POINTS');
+    expect((await ask(place.system, create, { input: order })).createRule).toEqual({
+      ...createRule,
+      replayed: true,
+    });
+  });
+
+  it('keep caps and cooldowns under concurrent events', async () => {
+    const place = await newCommunity(database.resources);
+    await ask(place.system, create, { input: { ...order, dayCap: 3, cooldownSeconds: 60 } });
+    const moments = Array.from(
+      { length: 12 },
+      (_, n) => `2026-03-01T10:0${Math.floor(n / 2)}:${n % 2 ? 30 : 10}Z`,
+    );
+    const earned = await Promise.all(moments.map((at) => orders(place, '1', 'DE', at)));
+    expect(earned.filter((one) => one === '2 POINTS')).toHaveLength(3);
+    const [row] = await database.sql<{ nearest: number }[]>`
+      select min(extract(epoch from gap))::integer as nearest from (
+        select occurred_at - lag(occurred_at) over (order by occurred_at) as gap
+        from gamification.ledger_entry where community_id = ${place.id}
+      ) g`;
+    expect(row?.nearest).toBeGreaterThanOrEqual(60);
+  });
+
+  it('change what is given, clear what is null, leave the rest', async () => {
+    const { system } = await newCommunity(database.resources);
+    const { id } = (await ask(system, create, { input: order })).createRule.rule;
+    const input = { id, dayCap: null, enabled: false, awards: [{ unit: 'XP', amount: '1' }] };
+    expect((await ask(system, update, { input })).updateRule).toEqual({
+      userErrors: [],
+      rule: {
+        title: { text: 'Order' },
+        description: { text: 'Two points for each euro.' },
+        ...{ dayCap: null, awards: [{ amount: '1' }], enabled: false },
+      },
+    });
+  });
+
+  it('delete a rule; what it paid stays', async () => {
+    const place = await newCommunity(database.resources);
+    const { id } = (await ask(place.system, create, { input: order })).createRule.rule;
+    await orders(place, '5');
+    expect((await ask(place.system, remove, { input: { id } })).deleteRule).toEqual({
+      deletedId: id,
+      userErrors: [],
+    });
+    const [user] = await entities(
+      place.system,
+      'User',
+      place.memberIds,
+      '{ points ledger { nodes { ruleId } } }',
+    );
+    expect(user).toEqual({ points: 10, ledger: { nodes: [{ ruleId: id }] } });
+  });
+});
+
+describe('rules: query', () => {
+  it('lists the rules, oldest first, and narrows by event type', async () => {
+    const { system } = await newCommunity(database.resources);
+    const all = await ask(system, '{ rules { nodes { id eventType } } }');
+    expect(new Set(all.rules.nodes.map(({ eventType }: Answer) => eventType))).toEqual(
+      new Set(['signup', 'purchase', 'visit', 'refund']),
+    );
+    const some = await ask(system, '{ rules(eventTypes: ["visit"]) { nodes { id eventType } } }');
+    expect(some.rules.nodes).toMatchObject([{ eventType: 'visit' }]);
+    const id = some.rules.nodes[0].id;
+    const one = await ask(
+      system,
+      'query ($id: ID!) { rule(id: $id) { eventType } none: rule(id: "rul_none") { id } }',
+      { id },
+    );
+    expect(one).toEqual({ rule: { eventType: 'visit' }, none: null });
+  });
+
+  it('finds a rule by reference in its own community only', async () => {
+    const [home, away] = [await newCommunity(database.resources), await newCommunity(database.resources)];
+    const { id } = (await ask(home.system, create, { input: order })).createRule.rule;
+    expect(await entities(home.system, 'Rule', [id], '{ eventType }')).toEqual([{ eventType: 'order' }]);
+    expect(await entities(away.system, 'Rule', [id], '{ eventType }')).toEqual([null]);
+  });
+});
+
+describe('rules: refusals', () => {
+  it.each([
+    ['VALIDATION_FAILED', ['eventType'], { eventType: 'reversal' }],
+    ['VALIDATION_FAILED', ['eventType'], { eventType: '' }],
+    ['VALIDATION_FAILED', ['title'], { title: [] }],
+    ['VALIDATION_FAILED', ['awards'], { awards: [] }],
+    ['VALIDATION_FAILED', ['awards', '0', 'amount'], { awards: [{ unit: 'XP', amount: '1000000001' }] }],
+    [
+      'VALIDATION_FAILED',
+      ['conditions', '0', 'field'],
+      { conditions: [{ field: 'total', operator: 'EXISTS' }] },
+    ],
+    [
+      'VALIDATION_FAILED',
+      ['conditions', '0', 'values'],
+      { conditions: [{ field: 'amount', operator: 'MORE', values: ['x'] }] },
+    ],
+    ['VALIDATION_FAILED', ['dayCap'], { dayCap: 0 }],
+    ['IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], { dayCap: 3 }],
+  ])('%s: a wrong %s', async (code, path, wrong) => {
+    const { system } = await newCommunity(database.resources);
+    await ask(system, create, { input: order });
+    const { createRule } = await ask(system, create, { input: { ...order, ...wrong } });
+    expect(createRule).toMatchObject({ rule: null, userErrors: [{ code, path: ['input', ...path] }] });
+  });
+
+  it('NOT_FOUND: a rule that is not there', async () => {
+    const { system } = await newCommunity(database.resources);
+    const error = { userErrors: [{ code: 'NOT_FOUND', path: ['input', 'id'] }] };
+    const input = { id: 'rul_none' };
+    expect((await ask(system, update, { input })).updateRule).toEqual({ rule: null, ...error });
+    expect((await ask(system, remove, { input })).deleteRule).toEqual({ deletedId: null, ...error });
+  });
+
+  it('LIMIT_EXCEEDED: more than 20 rules of one event type', async () => {
+    const { system } = await newCommunity(database.resources);
+    const codes = [];
+    for (let n = 0; n < 21; n++) {
+      const input = { ...order, idempotencyKey: String(n) };
+      codes.push((await ask(system, create, { input })).createRule.userErrors[0]?.code);
+    }
+    expect(codes.filter((code) => code !== undefined)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  it('BAD_PAGE: more rules than a page holds', async () => {
+    const { system } = await newCommunity(database.resources);
+    expect(await errorsOf(system, '{ rules(first: 101) { nodes { id } } }')).toEqual([
+      { code: 'BAD_PAGE', path: ['rules'] },
+    ]);
+  });
+});
