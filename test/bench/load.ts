@@ -6,7 +6,10 @@ export interface Job {
   url: string;
   bodies: readonly string[];
   connections: number;
+  /** How long, in milliseconds; with `requests` no longer than that. */
   ms: number;
+  /** How many at most; unbounded when absent. */
+  requests?: number;
   /** Besides those of every request. */
   headers?: Record<string, string>;
 }
@@ -28,15 +31,17 @@ process.on('message', (job: Job) => {
 process.on('disconnect', () => process.exit(0));
 process.send?.({ ready: '' });
 
-async function run({ url, bodies, connections, ms, headers }: Job): Promise<Load> {
+async function run({ url, bodies, connections, ms, requests: most = Infinity, headers }: Job): Promise<Load> {
   const { origin, pathname } = new URL(url);
   const key = `${connections} ${origin}`;
   const pool = pools.get(key) ?? new Pool(origin, { connections, keepAliveTimeout: 60_000 });
   pools.set(key, pool);
   let requests = 0;
+  let begun = 0;
   const began = performance.now();
   const work = async () => {
-    while (performance.now() - began < ms) {
+    while (performance.now() - began < ms && begun < most) {
+      begun += 1;
       turn += 1;
       const { statusCode, body } = await pool.request({
         path: pathname,
