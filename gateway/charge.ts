@@ -13,10 +13,10 @@ export class Charge {
   readonly limit: number;
   readonly remaining: number;
   readonly restorePerSecond: number;
-  /** When the budget is whole again, if nothing more is spent. */
-  readonly resetAt: Date;
   /** Takes the same once more, for an event of a stream. @throws Throttled */
   readonly again: () => void;
+  private readonly resetSeconds: number;
+  private readonly at = Date.now();
 
   /** @param now  by the bucket's clock. */
   constructor(cost: number, bucket: Bucket, now: number, again: () => void) {
@@ -24,7 +24,7 @@ export class Charge {
     this.limit = bucket.size.points;
     this.remaining = Math.floor(bucket.left(now));
     this.restorePerSecond = bucket.size.restored;
-    this.resetAt = new Date(Date.now() + 1_000 * bucket.secondsUntil(this.limit, now));
+    this.resetSeconds = bucket.secondsUntil(this.limit, now);
     this.again = again;
   }
 
@@ -34,13 +34,17 @@ export class Charge {
     return Math.max(0, Math.ceil((points - this.remaining) / this.restorePerSecond));
   }
 
+  /** When the budget is whole again, if nothing more is spent. */
+  get resetAt(): Date {
+    return new Date(this.at + 1_000 * this.resetSeconds);
+  }
+
   /** Names: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06 */
   get headers(): Record<string, string> {
-    const resetSeconds = Math.ceil((this.resetAt.getTime() - Date.now()) / 1_000);
     return {
       'ratelimit-limit': String(this.limit),
       'ratelimit-remaining': String(this.remaining),
-      'ratelimit-reset': String(Math.max(0, resetSeconds)),
+      'ratelimit-reset': String(Math.ceil(this.resetSeconds)),
     };
   }
 
