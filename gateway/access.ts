@@ -146,6 +146,16 @@ function credentialOf(headers: CredentialHeaders): Credential | undefined {
   return secret === undefined ? undefined : credential(secret, community);
 }
 
+/** Refuses a request that has more than one line of a credential, of which Node would keep the first. @throws BAD_CREDENTIAL */
+export function mustSendOne(rawHeaders: readonly string[]): void {
+  let lines = 0;
+  for (let n = 0; n < rawHeaders.length; n += 2) {
+    const name = rawHeaders[n] ?? '';
+    if (name.length === 13 && name.toLowerCase() === 'authorization') lines++;
+  }
+  if (lines > 1) throw new Refusal('BAD_CREDENTIAL', 'Send one credential, in one line.');
+}
+
 function secretOf(headers: CredentialHeaders): string | undefined {
   const apiKey = textOf(headers['x-api-key'], 'x-api-key');
   const authorization = textOf(headers.authorization, 'authorization');

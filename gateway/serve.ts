@@ -3,7 +3,7 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
-import type { Caller, CredentialHeaders } from './access.ts';
+import { type Caller, type CredentialHeaders, mustSendOne } from './access.ts';
 import { addressOf } from './address.ts';
 import { createAnswering, once } from './answering.ts';
 import type { Apollo, Asked } from './apollo.ts';
@@ -224,6 +224,7 @@ export function createServer(options: ServeOptions): Server {
     }
     const params = paramsOf(request);
     const address = addressOf(request.raw, trustProxy);
+    mustSendOne(request.raw.rawHeaders);
     const asker = await graph.access.callerOf(request.headers as CredentialHeaders, address);
     const asEvents = (items: AsyncIterable<LiveItem>) =>
       writeEvents(reply, items, {

@@ -6,7 +6,9 @@ import { WebSocket } from 'ws';
 import { mostFailures } from '../../gateway/attempts.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { oneProcessGateway } from '../../gateway/index.ts';
+import { connect } from '../../subgraphs/db.ts';
 import { issueKey, revokeKeysNamed } from '../../subgraphs/identity/api-key.ts';
+import { openStore } from '../../subgraphs/store.ts';
 import { data, type Headers, openEvents, post, socketClient } from '../kit/client.ts';
 import { newCommunity, type TestCommunity } from '../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
@@ -54,6 +56,19 @@ const ask = (headers: Headers) => post(laurel, { query: viewer }, headers);
 
 const newKey = (name = 'Partner') =>
   issueKey(database.sql, place.id, { kind: 'INTEGRATION', name, scopes: ['stats:read'] });
+
+/** What another process on the same database works with. */
+async function freshResources() {
+  const sql = connect(database.url);
+  const store = await openStore(sql, (fault) => log.error({ err: fault }, 'fault'));
+  return {
+    resources: store.resources,
+    async close() {
+      await store.close();
+      await sql.end();
+    },
+  };
+}
 
 /** Does a mutation that has to succeed, with the system key unless headers say otherwise. */
 async function mutate(name: string, input: object, selection: string, headers = system) {
@@ -108,6 +123,18 @@ describe('credentials that are not valid', () => {
     const response = await ask({ ...system, ...bearer(await newKey()) });
     expect(response.status).toBe(401);
     expect(await response.text()).toContain('Send one credential');
+  });
+
+  it('are refused in two lines of one header', async () => {
+    const socket = dial(Number(new URL(laurel.endpoint).port), '127.0.0.1');
+    const key = await newKey();
+    const lines = [key, key].map((one) => `Authorization: Bearer ${one}\r\n`).join('');
+    const head = `GET /graphql?query={viewer{scopes}} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines}\r\n`;
+    socket.write(head);
+    let answer = '';
+    for await (const chunk of socket) answer += chunk;
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(answer).toContain('Send one credential, in one line.');
   });
 
   it('are told of with 403 when they belong to another community', async () => {
@@ -211,6 +238,29 @@ describe('streams', () => {
     const revoke = () => mutate('deleteApiKey', { id }, 'apiKey { id }');
     expect(await ending(bearer(secret), revoke)).toBe('BAD_CREDENTIAL');
     expect((await ask(bearer(secret))).status).toBe(401);
+  });
+
+  it('end in every process when their key is revoked in one, over any transport', async () => {
+    const other = await freshResources();
+    const second = oneProcessGateway(other.resources, { origins: [], trustProxy: true }, log);
+    const { port } = await second.listen({ host: '127.0.0.1', port: 0 });
+    const there = { ...laurel, endpoint: `http://127.0.0.1:${port}/graphql` };
+    const secret = await newKey();
+    const id = await idOf(secret);
+    const client = socketClient(there, bearer(secret));
+    const overSocket = client.iterate({ query: xp });
+    await overSocket.next();
+    const events = await openEvents(there, xp, {}, bearer(secret));
+    await events.next();
+    await mutate('deleteApiKey', { id }, 'apiKey { id }');
+    let last: unknown;
+    for await (const event of events) if (event.event === 'next') last = event.data;
+    expect(last).toMatchObject({ errors: [{ extensions: { code: 'BAD_CREDENTIAL' } }] });
+    await expect(overSocket.next()).rejects.toBeDefined();
+    expect((await post(there, { query: viewer }, bearer(secret))).status).toBe(401);
+    await client.dispose();
+    await second.close();
+    await other.close();
   });
 
   it('end when their key gets a new secret without an overlap', async () => {

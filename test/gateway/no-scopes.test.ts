@@ -52,7 +52,10 @@ const attempts: Record<string, () => string> = {
   _authenticate: () => '{ _authenticate(secret: "x") }',
   'a mutation': () =>
     `mutation { sendMessage(input: { channelId: "${ids.channel}", body: "x", idempotencyKey: "x" }) { message { body author { displayName } } } }`,
-  'a subscription': () => 'subscription { messages { cursor ... on MessagePosted { message { body } } } }',
+  'a subscription': () =>
+    `subscription { messages(channelIds: ["${ids.channel}"]) { cursor ... on MessagePosted { message { body } } } }`,
+  'a subscription without arguments': () =>
+    'subscription { xp { cursor ... on XpChanged { user { displayName } } } }',
   'conditions that hide it from validation': () =>
     '{ viewer { scopes } users(first: 5) @skip(if: true) { nodes { email } } }',
 };
