@@ -36,6 +36,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('forms', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   return async () => {
     server.close();
-    await Promise.allSettled([...started.values()].map(async (running) => (await running).stop()));
+    const stopping = [...started.values()].map(async (running) => (await running).stop());
+    // What fails here fails the whole run: a log of it held a secret.
+    for (const stopped of await Promise.allSettled(stopping))
+      if (stopped.status === 'rejected') throw stopped.reason;
   };
 }

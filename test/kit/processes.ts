@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Demo } from '../../subgraphs/index.ts';
+import { databaseLogMustHoldNoSecret, mustHoldNoSecret } from './leak.ts';
 
 // Laurel as its users run it: `node bin/laurel.js`, each with a data folder of its own that is gone afterwards.
 
@@ -26,7 +27,7 @@ export interface Ended {
 
 export interface LaurelProcess {
   pid: number;
-  /** Resolves when it has ended. */
+  /** Resolves when it has ended; rejects when its log holds a secret. */
   ended: Promise<Ended>;
   output(): { stdout: string; stderr: string };
   /** Resolves with the first match in standard output. @throws when the process ends without saying it */
@@ -61,7 +62,14 @@ export function laurel(words: readonly string[], variables: Record<string, strin
   }
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ code, signal, ...said }));
+    child.once('close', (code, signal) => {
+      try {
+        mustHoldNoSecret(said.stderr, `laurel ${words.join(' ')}`);
+        resolve({ code, signal, ...said });
+      } catch (error) {
+        reject(error);
+      }
+    });
   });
   const started: LaurelProcess = {
     pid: child.pid ?? 0,
@@ -92,7 +100,7 @@ export function laurel(words: readonly string[], variables: Record<string, strin
     },
   };
   alive.add(started);
-  void ended.finally(() => alive.delete(started));
+  void ended.catch(() => {}).finally(() => alive.delete(started));
   return started;
 }
 
@@ -103,6 +111,7 @@ export async function dataFolder(): Promise<{ path: string; remove(): Promise<vo
   return {
     path,
     async remove() {
+      await databaseLogMustHoldNoSecret(path);
       const database = await realpath(join(path, 'postgres')).catch(() => undefined);
       if (database !== undefined) await rm(database, { recursive: true, force: true });
       await rm(path, { recursive: true, force: true });
