@@ -10,6 +10,9 @@ import postgres from 'postgres';
 /** A pool, or a transaction of it: tagged templates either way. Bigints arrive as `bigint`, days as `YYYY-MM-DD`. */
 export type Sql = postgres.Sql<{ bigint: bigint; date: string }>;
 
+/** A statement, or a part to put into one. */
+export type SqlPart = postgres.PendingQuery<postgres.Row[]>;
+
 export interface ConnectOptions {
   /** Connections at most, 10 by default. */
   max?: number;

@@ -37,6 +37,10 @@ export const errorCatalogue = {
     meaning: 'An argument is out of range; the message names it and its bounds.',
     place: 'top',
   },
+  RANKS_NOT_READY: {
+    meaning: 'The ranks of this period are still being counted; `Leaderboard.runs` says how far they are.',
+    place: 'top',
+  },
   BAD_CREDENTIAL: { meaning: 'The credential is malformed, unknown, revoked or expired.', place: 'top' },
   THROTTLED: {
     meaning: 'Too much was asked for, or tried; `retryAfterSeconds` says when to come back.',

@@ -12,6 +12,7 @@ export const idPrefixes = {
   Community: 'com',
   Field: 'fld',
   FieldHistory: 'fhs',
+  Leaderboard: 'ldb',
   LedgerEntry: 'led',
   LedgerEvent: 'evt',
   Message: 'msg',

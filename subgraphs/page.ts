@@ -18,14 +18,22 @@ export interface Place {
   id: string;
 }
 
+/** How the place of a row is written into a cursor, as words of letters, digits, `_` and `-`. */
+export interface Places<P> {
+  words(place: P): string[];
+  /** undefined when these are not the words of a place. */
+  place(words: readonly string[]): P | undefined;
+}
+
 /** A checked page request: `limit` is one more row than the page holds, to know whether more follows. */
-export interface PageRequest {
+export interface PageRequest<P = Place> {
   /** The list that cursors are issued for; those of another are refused. */
   list: string;
   size: number;
   limit: number;
   backwards: boolean;
-  beyond: Place | undefined;
+  beyond: P | undefined;
+  places: Places<P>;
 }
 
 export interface Page<Row> {
@@ -36,8 +44,25 @@ export interface Page<Row> {
 
 export const pageSize = { default: 20, max: 100 } as const;
 
+const moments: Places<Place> = {
+  words: ({ at, id }) => [String(at.getTime()), id],
+  place: ([at = '', id = '', ...rest]) =>
+    /^\d{1,15}$/.test(at) && /^\w{1,64}$/.test(id) && rest.length === 0
+      ? { at: new Date(Number(at)), id }
+      : undefined,
+};
+
 /** Checks paging arguments. @param list  a word for the list, one its cursors carry. @throws BAD_PAGE, BAD_CURSOR */
-export function pageRequest(list: string, { first, after, last, before }: PageArguments): PageRequest {
+export function pageRequest(list: string, page: PageArguments): PageRequest {
+  return pageRequestBy(moments, list, page);
+}
+
+/** The same for a list in another order than by moment and id. */
+export function pageRequestBy<P>(
+  places: Places<P>,
+  list: string,
+  { first, after, last, before }: PageArguments,
+): PageRequest<P> {
   if ((first != null || after != null) && (last != null || before != null)) {
     throw new Refusal(
       'BAD_PAGE',
@@ -53,8 +78,8 @@ export function pageRequest(list: string, { first, after, last, before }: PageAr
     );
   }
   const cursor = backwards ? before : after;
-  const beyond = cursor == null ? undefined : openCursor(list, cursor);
-  return { list, size, limit: size + 1, backwards, beyond };
+  const beyond = cursor == null ? undefined : openCursor(places, list, cursor);
+  return { list, size, limit: size + 1, backwards, beyond, places };
 }
 
 /**
@@ -78,29 +103,29 @@ export function keyset(
 }
 
 /** Makes a page of the rows that `limit` brought, given in the order they were read. */
-export function pageOf<Row>(
+export function pageOf<Row, P = Place>(
   rows: readonly Row[],
-  { list, size, backwards, beyond }: PageRequest,
-  placeOf: (row: Row) => Place,
+  { list, size, backwards, beyond, places }: PageRequest<P>,
+  placeOf: (row: Row) => P,
 ): Page<Row> {
   const more = rows.length > size;
   const kept = rows.slice(0, size);
   if (backwards) kept.reverse();
   return {
-    edges: kept.map((node) => ({ cursor: sealCursor(list, placeOf(node)), node })),
+    edges: kept.map((node) => ({ cursor: sealCursor(places, list, placeOf(node)), node })),
     hasNextPage: backwards ? beyond !== undefined : more,
     hasPreviousPage: backwards ? more : beyond !== undefined,
   };
 }
 
-function sealCursor(list: string, { at, id }: Place): string {
-  return Buffer.from(`${list} ${at.getTime()} ${id}`).toString('base64url');
+/** The cursor of a row of a list. */
+export function sealCursor<P>(places: Places<P>, list: string, place: P): string {
+  return Buffer.from([list, ...places.words(place)].join(' ')).toString('base64url');
 }
 
-function openCursor(list: string, cursor: string): Place {
-  const [issuedFor, at = '', id = '', ...rest] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  if (issuedFor !== list || !/^\d{1,15}$/.test(at) || !/^\w{1,64}$/.test(id) || rest.length > 0) {
-    throw new Refusal('BAD_CURSOR', 'The cursor was not issued for this list: take one of its `pageInfo`.');
-  }
-  return { at: new Date(Number(at)), id };
+function openCursor<P>(places: Places<P>, list: string, cursor: string): P {
+  const [issuedFor, ...words] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  const place = issuedFor === list ? places.place(words) : undefined;
+  if (place !== undefined) return place;
+  throw new Refusal('BAD_CURSOR', 'The cursor was not issued for this list: take one of its `pageInfo`.');
 }

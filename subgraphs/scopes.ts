@@ -12,6 +12,7 @@ export const scopes = {
   'ledger:write': 'Adjusting, spending and taking back what people have, by entries of their ledgers.',
   'rules:write': 'What events earn, levels, and what the community makes of its units.',
   'badges:write': 'Awarding badges.',
+  'leaderboards:write': 'Making, changing and deleting leaderboards. Returning.AI: leaderboard.',
   'messages:read': 'Messages and their reactions. Returning.AI: getMessages.',
   'messages:write': 'Sending, replying and reacting. Returning.AI: sendMessages.',
   'keys:read': "A person's own keys; for administrators all. Returning.AI: User API, API keys.",

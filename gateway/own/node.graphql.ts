@@ -45,6 +45,12 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
   nodeType('Badge', 'gamification', 'stats:read', 'A distinction to award. Scope: stats:read.'),
   nodeType('BadgeAward', 'gamification', 'stats:read', 'A badge that a person holds. Scope: stats:read.'),
   nodeType(
+    'Leaderboard',
+    'gamification',
+    'stats:read',
+    'Who leads: people ranked by what they gained. Scope: stats:read.',
+  ),
+  nodeType(
     'LedgerEntry',
     'gamification',
     'stats:read',

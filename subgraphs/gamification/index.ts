@@ -3,6 +3,8 @@ import { adjustment } from './adjustment.graphql.ts';
 import { badge } from './badge.graphql.ts';
 import { dailyStat } from './daily-stat.graphql.ts';
 import { event } from './event.graphql.ts';
+import { leaderboard } from './leaderboard.graphql.ts';
+import { leaderboardEntry } from './leaderboard-entry.graphql.ts';
 import { ledger } from './ledger.graphql.ts';
 import { level } from './level.graphql.ts';
 import { rule } from './rule.graphql.ts';
@@ -17,5 +19,7 @@ export const gamification: Subgraph = subgraph('gamification', [
   level,
   dailyStat,
   badge,
+  leaderboard,
+  leaderboardEntry,
   xpStream,
 ]);

@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import { alignTo, type Sql, transaction } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import { newId } from '../id.ts';
+import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import { keepRuns, type Ranked } from './score-run.ts';
+
+// Leaderboards: what is ranked, over which spans of days, and how it is shown. Days are the community's.
+// Source: Returning.AI docs, "Leaderboards".
+
+export interface LeaderboardColumn {
+  column: string;
+  visible: boolean;
+}
+
+export interface LeaderboardSettings extends Ranked {
+  slug: string;
+  name: Record<string, string>;
+  columns: LeaderboardColumn[];
+  topLimit: number | null;
+  onlyPositive: boolean;
+  enabled: boolean;
+  viewRoleIds: readonly string[];
+}
+
+export interface Leaderboard extends LeaderboardSettings {
+  id: string;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Leaderboards of a community at most: each may keep dozens of runs. */
+export const mostLeaderboards = 50;
+
+/** Batches of people that are counted before the answer; what is left is counted in the background. */
+const batchesAtOnce = 60;
+
+/**
+ * Makes a leaderboard, and counts what it ranks: of a small community at once.
+ * @returns the leaderboard, `replayed` when this idempotency key had made it before.
+ * @throws CONFLICT (the slug is taken), LIMIT_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED
+ */
+export async function createLeaderboard(
+  sql: Sql,
+  communityId: string,
+  settings: LeaderboardSettings,
+  idempotencyKey: string,
+  now: Date,
+): Promise<{ leaderboard: Leaderboard; replayed: boolean }> {
+  checkDays(settings);
+  const asked = createHash('sha256').update(JSON.stringify(settings)).digest();
+  const made = await transaction(sql, async (tx) => {
+    await tx`
+      -- createLeaderboard: one at a time
+      select pg_advisory_xact_lock(hashtextextended(${`laurel.leaderboard ${communityId}`}, 0))`;
+    const [before] = await tx<{ id: string; same: boolean }[]>`
+      -- createLeaderboard: what was before
+      select id, asked = ${asked} as same
+      from gamification.leaderboard
+      where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
+    if (before?.same) return { id: before.id, replayed: true };
+    if (before !== undefined) {
+      const message = `The idempotency key "${idempotencyKey}" was used for another leaderboard: use a new one.`;
+      throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+    }
+    const [count] = await tx<{ count: number }[]>`
+      -- createLeaderboard: how many
+      select count(*)::integer as count from gamification.leaderboard where community_id = ${communityId}`;
+    if ((count?.count ?? 0) >= mostLeaderboards)
+      throw new Refusal('LIMIT_EXCEEDED', `A community has at most ${mostLeaderboards} leaderboards.`, {}, [
+        'input',
+      ]);
+    const id = newId('Leaderboard');
+    const { count: written } = await tx`
+      -- createLeaderboard
+      insert into gamification.leaderboard ${tx({
+        community_id: communityId,
+        id,
+        ...rowOf(tx, settings),
+        idempotency_key: idempotencyKey,
+        asked,
+        created_at: now,
+        updated_at: now,
+      } as never)}
+      on conflict (community_id, slug) do nothing`;
+    if (written === 0) throw slugTaken(settings.slug);
+    return { id, replayed: false };
+  });
+  if (!made.replayed) await keepRuns(sql, now, { communityId, batches: batchesAtOnce });
+  const [leaderboard] = await leaderboardsById(sql, communityId, [made.id]);
+  return { leaderboard: leaderboard as Leaderboard, replayed: made.replayed };
+}
+
+/**
+ * Changes a leaderboard; what isn't named stays. Where other days, another unit or other people are ranked, they are
+ * counted anew.
+ * @throws NOT_FOUND, CONFLICT (the slug is taken), VALIDATION_FAILED
+ */
+export async function updateLeaderboard(
+  sql: Sql,
+  communityId: string,
+  id: string,
+  changes: Partial<LeaderboardSettings>,
+  now: Date,
+): Promise<Leaderboard> {
+  await transaction(sql, async (tx) => {
+    const [before] = await tx<LeaderboardSettings[]>`
+      -- updateLeaderboard: lock
+      select ${columns(tx)}
+      from gamification.leaderboard
+      where community_id = ${communityId} and id = ${id}
+      for update`;
+    if (before === undefined) throw notFound(id);
+    const settings = { ...before, ...changes };
+    checkDays(settings);
+    const [taken] = await tx`
+      -- updateLeaderboard: the slug
+      select from gamification.leaderboard
+      where community_id = ${communityId} and slug = ${settings.slug} and id <> ${id}`;
+    if (taken !== undefined) throw slugTaken(settings.slug);
+    await tx`
+      -- updateLeaderboard
+      update gamification.leaderboard
+      set ${tx({ ...rowOf(tx, settings), updated_at: now } as never)}
+      where community_id = ${communityId} and id = ${id}`;
+  });
+  await keepRuns(sql, now, { communityId, batches: batchesAtOnce });
+  const [leaderboard] = await leaderboardsById(sql, communityId, [id]);
+  return leaderboard as Leaderboard;
+}
+
+/** Deletes a leaderboard; what was ranked for it alone is forgotten. @throws NOT_FOUND */
+export async function deleteLeaderboard(sql: Sql, communityId: string, id: string, now: Date): Promise<void> {
+  const { count } = await sql`
+    -- deleteLeaderboard
+    delete from gamification.leaderboard where community_id = ${communityId} and id = ${id}`;
+  if (count === 0) throw notFound(id);
+  await keepRuns(sql, now, { communityId, batches: 0 });
+}
+
+/** A page of leaderboards, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
+export async function leaderboardsPage(
+  sql: Sql,
+  communityId: string,
+  page: PageArguments,
+): Promise<Page<Leaderboard>> {
+  const request = pageRequest('leaderboard', page);
+  const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
+  const rows = await sql<Leaderboard[]>`
+    -- leaderboardsPage
+    select ${columns(sql)}
+    from gamification.leaderboard
+    where community_id = ${communityId} ${beyond}
+    order by ${order}
+    limit ${request.limit}`;
+  return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
+}
+
+/** Leaderboards by id, in their order; null where there is none. @cost one query by primary key. */
+export async function leaderboardsById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(Leaderboard | null)[]> {
+  const rows = await sql<Leaderboard[]>`
+    -- leaderboardsById
+    select ${columns(sql)}
+    from gamification.leaderboard
+    where community_id = ${communityId} and id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
+}
+
+/** Leaderboards by slug, in their order; null where there is none. @cost one query by an index. */
+export async function leaderboardsBySlug(
+  sql: Sql,
+  communityId: string,
+  slugs: readonly string[],
+): Promise<(Leaderboard | null)[]> {
+  const rows = await sql<Leaderboard[]>`
+    -- leaderboardsBySlug
+    select ${columns(sql)}
+    from gamification.leaderboard
+    where community_id = ${communityId} and slug = any(${slugs as string[]})`;
+  return alignTo(slugs, rows, ({ slug }) => slug);
+}
+
+function checkDays({ startsOn, endsOn }: LeaderboardSettings): void {
+  if (startsOn === null || endsOn === null || startsOn <= endsOn) return;
+  const message = `The leaderboard ends (${endsOn}) before it starts (${startsOn}).`;
+  throw new Refusal('VALIDATION_FAILED', message, {}, ['input', 'endsOn']);
+}
+
+function slugTaken(slug: string): Refusal {
+  const message = `Another leaderboard of this community has the slug "${slug}": take another.`;
+  return new Refusal('CONFLICT', message, {}, ['input', 'slug']);
+}
+
+function notFound(id: string): Refusal {
+  return new Refusal('NOT_FOUND', `No leaderboard has the id "${id}".`, {}, ['input', 'leaderboardId']);
+}
+
+function rowOf(sql: Sql, settings: LeaderboardSettings) {
+  return {
+    slug: settings.slug,
+    name: sql.json(settings.name),
+    unit: settings.unit,
+    windows: settings.windows,
+    starts_on: settings.startsOn,
+    ends_on: settings.endsOn,
+    columns: sql.json(settings.columns as never),
+    top_limit: settings.topLimit,
+    only_positive: settings.onlyPositive,
+    enabled: settings.enabled,
+    rank_role_ids: [...settings.rankRoleIds].sort(),
+    view_role_ids: [...settings.viewRoleIds].sort(),
+  };
+}
+
+function columns(sql: Sql) {
+  return sql`id, slug, name, unit, windows, starts_on as "startsOn", ends_on as "endsOn", columns,
+    top_limit as "topLimit", only_positive as "onlyPositive", enabled, rank_role_ids as "rankRoleIds",
+    view_role_ids as "viewRoleIds", created_at as "createdAt", updated_at as "updatedAt"`;
+}

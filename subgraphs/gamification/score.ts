@@ -1,0 +1,197 @@
+import type { Sql, SqlPart } from '../db.ts';
+import { type Bucket, divided, joined, mostInBucket, needJoining } from './score-bucket.ts';
+
+// Scores: what each person has gained in the days of a run, kept exact with every posting, and with them how many people
+// stand in each bucket of scores. Whoever changes scores holds the rows of the runs; those of one run come one after another.
+
+/** More or less of a unit for a person, on a day of the community's time zone. */
+export interface ScoreChange {
+  userId: string;
+  unit: string;
+  amount: bigint;
+  /** `2026-03-01` */
+  date: string;
+}
+
+/**
+ * Adds changes to the scores of every run that counts their unit and day, also days long past. Call it in the transaction
+ * that writes the entries, after their people are locked and before the log is appended to.
+ * @cost three statements in one round trip; two more for buckets that are full.
+ */
+export async function addScores(
+  tx: Sql,
+  communityId: string,
+  changes: readonly ScoreChange[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  const units = [...new Set(changes.map(({ unit }) => unit))];
+  const days = changes.map(({ date }) => date).sort();
+  const counting = tx`
+    community_id = ${communityId} and unit = any(${units}) and not dropped
+      and first_day <= ${days.at(-1) ?? ''}::date and last_day >= ${days[0] ?? ''}::date`;
+  const rows = changes.map((change) => ({ ...change, amount: String(change.amount) }));
+  const change = tx`
+    select r.id as run_id, c."userId" as user_id, sum(c.amount)::bigint as amount
+    from (select * from gamification.score_run where ${counting}) r
+    join jsonb_to_recordset(${tx.json(rows)}) c("userId" text, unit text, amount bigint, date date)
+      on c.unit = r.unit and c.date between r.first_day and r.last_day
+    -- Whoever isn't built yet is counted when it is.
+    where r.built_to is null or c."userId" <= r.built_to
+    group by r.id, c."userId"`;
+  // Sent without waiting for each other: each reads with a snapshot that is newer than the locks before it.
+  await Promise.all([
+    tx`
+      -- addScores: no run begins meanwhile
+      select pg_advisory_xact_lock_shared(${lockOf(tx, communityId)})`.execute(),
+    tx`
+      -- addScores: lock
+      select from gamification.score_run where ${counting} order by id for update`.execute(),
+    moveScores(tx, communityId, change),
+  ]);
+}
+
+/**
+ * Adds amounts to scores, and moves their people from bucket to bucket; each person is named once a run. The rows of the
+ * runs are held.
+ * @param change  a query for `run_id, user_id, amount`.
+ */
+export async function moveScores(tx: Sql, communityId: string, change: SqlPart): Promise<void> {
+  const full = await tx<FullBucket[]>`
+    -- moveScores
+    with change as (
+      ${change}
+    ), moved as (
+      select c.run_id, c.user_id, s.score as before, coalesce(s.score, 0) + c.amount as after
+      from change c
+      left join gamification.score s
+        on s.community_id = ${communityId} and s.run_id = c.run_id and s.user_id = c.user_id
+    ), added as (
+      insert into gamification.score (community_id, run_id, user_id, score)
+      select ${communityId}, run_id, user_id, after
+      from moved
+      where before is null
+    ), changed as (
+      update gamification.score s set score = m.after
+      from moved m
+      where s.community_id = ${communityId} and s.run_id = m.run_id and s.user_id = m.user_id and m.before <> m.after
+    ), noted as (
+      update gamification.score_run r set changes = r.changes + 1
+      from (select distinct run_id from moved) m
+      where r.community_id = ${communityId} and r.id = m.run_id
+    ), step as (
+      select run_id, score, sum(people) as people
+      from (
+        select run_id, before as score, -1 as people from moved where before is not null
+        union all
+        select run_id, after, 1 from moved
+      ) s
+      group by run_id, score
+      having sum(people) <> 0
+    ), bucket as (
+      select s.run_id, b.low, sum(s.people) as people
+      from step s
+      cross join lateral (
+        select low
+        from gamification.score_bucket
+        where community_id = ${communityId} and run_id = s.run_id and low <= s.score
+        order by low desc
+        limit 1
+      ) b
+      group by s.run_id, b.low
+      having sum(s.people) <> 0
+    ), counted as (
+      update gamification.score_bucket b set people = b.people + c.people
+      from bucket c
+      where b.community_id = ${communityId} and b.run_id = c.run_id and b.low = c.low
+      returning b.run_id, b.low, b.people
+    )
+    select c.run_id as "runId", c.low
+    from counted c
+    where c.people > ${mostInBucket} and not exists (
+      select from gamification.score_bucket n
+      where n.community_id = ${communityId} and n.run_id = c.run_id and n.low = c.low + 1
+    )`;
+  if (full.length > 0) await divideBuckets(tx, communityId, full);
+}
+
+/** Waits for all who are changing scores of the community, and keeps others from it until this transaction has ended. */
+export async function holdOffPostings(tx: Sql, communityId: string): Promise<void> {
+  await tx`
+    -- holdOffPostings
+    select pg_advisory_xact_lock(${lockOf(tx, communityId)})`;
+}
+
+function lockOf(tx: Sql, communityId: string): SqlPart {
+  return tx`hashtextextended(${`laurel.score ${communityId}`}, 0)`;
+}
+
+interface FullBucket {
+  runId: bigint;
+  low: bigint;
+}
+
+async function divideBuckets(tx: Sql, communityId: string, full: readonly FullBucket[]): Promise<void> {
+  const counts = await tx<{ at: number; score: bigint; people: number }[]>`
+    -- divideBuckets: what they hold
+    select f.at::integer as at, s.score, count(*)::integer as people
+    from unnest(${full.map(({ runId }) => String(runId))}::bigint[], ${full.map(({ low }) => String(low))}::bigint[])
+      with ordinality f(run_id, low, at)
+    left join lateral (
+      select low
+      from gamification.score_bucket
+      where community_id = ${communityId} and run_id = f.run_id and low > f.low
+      order by low
+      limit 1
+    ) n on true
+    join gamification.score s on s.community_id = ${communityId} and s.run_id = f.run_id
+      and s.score >= f.low and (n.low is null or s.score < n.low)
+    group by f.at, s.score
+    order by f.at, s.score`;
+  const buckets = full.flatMap(({ runId, low }, n) => {
+    const own = counts.filter(({ at }) => at === n + 1);
+    return divided(low, own).map((bucket) => ({ runId, ...bucket }));
+  });
+  const totals = await tx<{ runId: bigint; buckets: number; people: number }[]>`
+    -- divideBuckets
+    with divided as (
+      insert into gamification.score_bucket as b (community_id, run_id, low, people)
+      select ${communityId}, d."runId", d.low, d.people
+      from jsonb_to_recordset(${tx.json(buckets.map(asText))}) d("runId" bigint, low bigint, people integer)
+      on conflict (community_id, run_id, low) do update set people = excluded.people
+    )
+    select run_id as "runId", count(*)::integer as buckets, sum(people)::integer as people
+    from gamification.score_bucket
+    where community_id = ${communityId} and run_id = any(${full.map(({ runId }) => String(runId))}::bigint[])
+    group by run_id`;
+  for (const total of totals) {
+    if (needJoining(total.buckets, total.people)) await joinBuckets(tx, communityId, total.runId);
+  }
+}
+
+async function joinBuckets(tx: Sql, communityId: string, runId: bigint): Promise<void> {
+  const buckets = await tx<Bucket[]>`
+    -- joinBuckets: all
+    select low, people
+    from gamification.score_bucket
+    where community_id = ${communityId} and run_id = ${runId}
+    order by low`;
+  await tx`
+    -- joinBuckets
+    with kept as (
+      select low, people
+      from jsonb_to_recordset(${tx.json(joined(buckets).map(asText))}) k(low bigint, people integer)
+    ), dropped as (
+      delete from gamification.score_bucket b
+      where b.community_id = ${communityId} and b.run_id = ${runId} and b.low not in (select low from kept)
+    )
+    update gamification.score_bucket b set people = k.people
+    from kept k
+    where b.community_id = ${communityId} and b.run_id = ${runId} and b.low = k.low and b.people <> k.people`;
+}
+
+/** JSON has no 64-bit numbers. */
+function asText<Row extends { low: bigint }>(row: Row) {
+  return JSON.parse(
+    JSON.stringify(row, (_name, value) => (typeof value === 'bigint' ? String(value) : value)),
+  );
+}
