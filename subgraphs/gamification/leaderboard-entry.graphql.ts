@@ -51,8 +51,8 @@ class LeaderboardEntry {
   @Field(() => Int, { description: 'How many others share the rank; 0 when nobody does.' })
   tiedWith!: number;
 
-  @Field(() => Int, { name: 'outOf', description: 'How many people are ranked.' })
-  people!: number;
+  @Field(() => Int, { description: 'How many people are ranked.' })
+  outOf!: number;
 
   @Field(() => BigIntScalar, {
     description: "What the person gained in the period, in the leaderboard's unit.",
@@ -191,7 +191,7 @@ const entryOf = perArguments<RunKey, string, LeaderboardEntry | null>(async (use
 });
 
 function entryFrom(row: Row, board: BoardRow, run: Run): LeaderboardEntry {
-  return Object.assign(new LeaderboardEntry(), row, { board, run });
+  return Object.assign(new LeaderboardEntry(), row, { outOf: row.people, board, run });
 }
 
 @Resolver(() => Leaderboard)

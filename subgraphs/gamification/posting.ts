@@ -4,6 +4,7 @@ import { newId } from '../id.ts';
 import { type Decided, decide, type Outcome, type Posting, type Profile } from './decide.ts';
 import { groundFor, lockProfiles } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
+import { addScores, type ScoreChange } from './score.ts';
 
 // The one write path of everything that changes what a person has. Read what decides under lock, decide in TypeScript,
 // write it all by one statement.
@@ -34,7 +35,7 @@ const tries = 3;
  * @returns one answer per posting, in their order; a Refusal where one was refused.
  * @throws nothing but faults; in the answers: RULE_NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED,
  * INSUFFICIENT_BALANCE, LIMIT_EXCEEDED
- * @cost six statements in three round trips and those of the transaction; one more when one was a repeat.
+ * @cost nine statements in three round trips and those of the transaction; one more when one was a repeat.
  */
 export async function postAll(
   sql: Sql,
@@ -80,6 +81,7 @@ export async function post(
   if (decided.length > 0) {
     const [written] = await Promise.all([
       writePostings(tx, communityId, decided, [...profiles.values()], ground.today),
+      addScores(tx, communityId, changesOf(decided)),
       tellLog(tx, communityId, decided),
     ]);
     if (written !== decided.length) throw new Overtaken();
@@ -205,6 +207,13 @@ function daysOf(decided: readonly Decided[]): object[] {
     days.set(key, sums);
   }
   return [...days.values()];
+}
+
+/** What its entries change of the scores that leaderboards rank. */
+function changesOf(decided: readonly Decided[]): ScoreChange[] {
+  return decided.flatMap(({ posting: { userId }, day, entries }) =>
+    entries.map(({ unit, amount }) => ({ userId, unit, amount, date: day })),
+  );
 }
 
 const noCounts = { messages: 0, replies: 0, reactions: 0, visits: 0, referrals: 0, socials: 0 };

@@ -165,8 +165,8 @@ async function buildSome(sql: Sql, communityId: string, id: bigint): Promise<boo
     const people = await tx<{ userId: string }[]>`
       -- buildSome: people
       select user_id as "userId"
-      from gamification.balance
-      where community_id = ${communityId} and unit = ${run.unit} and user_id > ${run.builtTo}
+      from gamification.profile
+      where community_id = ${communityId} and user_id > ${run.builtTo}
       order by user_id
       limit ${batch}`;
     const to = people.length < batch ? null : (people.at(-1)?.userId ?? null);

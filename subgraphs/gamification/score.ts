@@ -38,16 +38,24 @@ export async function addScores(
     -- Whoever isn't built yet is counted when it is.
     where r.built_to is null or c."userId" <= r.built_to
     group by r.id, c."userId"`;
-  // Sent without waiting for each other: each reads with a snapshot that is newer than the locks before it.
+  // Sent in this order without waiting for each other: each reads with a snapshot that is newer than the locks before it.
   await Promise.all([
-    tx`
-      -- addScores: no run begins meanwhile
-      select pg_advisory_xact_lock_shared(${lockOf(tx, communityId)})`.execute(),
-    tx`
-      -- addScores: lock
-      select from gamification.score_run where ${counting} order by id for update`.execute(),
+    holdOffNewRuns(tx, communityId),
+    lockRuns(tx, counting),
     moveScores(tx, communityId, change),
   ]);
+}
+
+async function holdOffNewRuns(tx: Sql, communityId: string): Promise<void> {
+  await tx`
+    -- holdOffNewRuns
+    select pg_advisory_xact_lock_shared(${lockOf(tx, communityId)})`;
+}
+
+async function lockRuns(tx: Sql, counting: SqlPart): Promise<void> {
+  await tx`
+    -- lockRuns
+    select from gamification.score_run where ${counting} order by id for update`;
 }
 
 /**

@@ -111,6 +111,9 @@ describe('events: batches', () => {
       'groundFor: the community',
       'groundFor: each posting',
       'writePostings',
+      'holdOffNewRuns',
+      'lockRuns',
+      'moveScores',
       'tellLog',
     ]);
   });

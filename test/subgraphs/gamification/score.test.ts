@@ -242,16 +242,8 @@ describe('scores: cost', () => {
         return { userId: person(n), unit: 'XP', amount: 5n, date: '2026-03-11' };
       });
     const statements = (count: number) => database.statementsOf(() => add(communityId, changes(count)));
-    const expected = [
-      'begin',
-      'addScores: no run begins meanwhile',
-      'addScores: lock',
-      'moveScores',
-      'commit',
-    ];
-    expect((await statements(1)).map((text) => text.trim().toLowerCase())).toEqual(
-      expected.map((text) => text.toLowerCase()),
-    );
+    const named = (await statements(1)).filter((name) => !/^(begin|commit)/.test(name));
+    expect(named).toEqual(['holdOffNewRuns', 'lockRuns', 'moveScores']);
     expect(await statements(1_000)).toEqual(await statements(1));
   });
 });
