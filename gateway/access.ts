@@ -66,7 +66,7 @@ export function openAccess(view: View): Access {
  */
 export function laurelAccess(options: {
   identity: Subgraph<Caller>;
-  viewOf: (scopes: readonly string[]) => View;
+  viewOf: (scopes: readonly string[], audience: string | undefined) => View;
   sign?: (principal: Principal) => Promise<string>;
 }): Access {
   const { identity, viewOf, sign } = options;
@@ -74,7 +74,7 @@ export function laurelAccess(options: {
   const viewFor = (principal: Principal): View => {
     let view = views.get(principal);
     if (view === undefined) {
-      view = viewOf(seenBy(principal));
+      view = viewOf(seenBy(principal), principal.audience);
       views.set(principal, view);
     }
     return view;
@@ -119,12 +119,13 @@ export function laurelAccess(options: {
       return given === undefined ? () => {} : principals.watch(given, principal, onEnd);
     },
     async classOf({ principal }) {
-      const { communityId, scopes, channelIds, readsAs } = principal;
+      const { communityId, scopes, channelIds, audience, readsAs } = principal;
       const shared: Principal = {
         kind: 'class',
         scopes: [...scopes].sort(),
         ...(communityId === undefined ? {} : { communityId }),
         ...(channelIds === undefined ? {} : { channelIds: [...channelIds].sort() }),
+        ...(audience === undefined ? {} : { audience }),
         ...(actsAsPerson(principal) ? { ofPeople: true } : {}),
         ...(readsAs === undefined ? {} : { readsAs }),
       };
@@ -134,7 +135,7 @@ export function laurelAccess(options: {
   };
 }
 
-/** The scopes that make a principal's view. */
+/** The scopes that make a principal's view, with its audience. */
 export function seenBy({ kind, scopes }: Principal): readonly string[] {
   return kind === 'anonymous' ? [] : [...scopes, authenticatedScope];
 }

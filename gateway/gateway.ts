@@ -178,7 +178,7 @@ function ownContext(
     caller,
     subgraphs,
     prepare,
-    past: () => past?.views(scopes) ?? none(),
+    past: () => past?.views(scopes, caller.principal.audience) ?? none(),
     fault: (error, where) => log.error({ err: error, where }, 'subgraph fault'),
     loaders: new Map(),
   };

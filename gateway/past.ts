@@ -13,7 +13,7 @@ export interface Past {
   /** Keeps a supergraph that is served from now on; the oldest go. */
   remember(supergraph: string): void;
   /** What these scopes see of each, newest first; undefined: all there is. */
-  views(scopes: readonly string[] | undefined): AsyncGenerator<GraphQLSchema, void>;
+  views(scopes: readonly string[] | undefined, audience?: string): AsyncGenerator<GraphQLSchema, void>;
 }
 
 const mostKept = 20;
@@ -49,12 +49,12 @@ export function openPast(log: Logger, folder?: string): Past {
         .then(() => save(folder, supergraph))
         .catch((error) => log.warn({ err: error, folder }, 'a supergraph is not kept for later'));
     },
-    async *views(scopes) {
+    async *views(scopes, audience) {
       await saving;
       const saved = folder === undefined ? [] : await Promise.all((await filesIn(folder)).map(textOf));
       for (const supergraph of new Set([...inMemory, ...saved])) {
         const { schema, viewOf } = await read(supergraph);
-        yield scopes === undefined ? schema : viewOf(scopes).schema;
+        yield scopes === undefined ? schema : viewOf(scopes, audience).schema;
       }
     },
   };

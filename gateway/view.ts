@@ -20,8 +20,8 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { View } from './engine/index.ts';
 
-// The schema a caller sees: what its scopes don't cover is not in it, so it can be neither selected nor introspected,
-// and no error names it.
+// The schema a caller sees: what its scopes don't cover, or isn't tagged for its audience, is not in it, so it can be
+// neither selected nor introspected, and no error names it.
 
 type AnyField = GraphQLField<unknown, unknown>;
 
@@ -31,18 +31,35 @@ type Needed = readonly (readonly string[])[];
 /** What `@authenticated` needs: every caller with a credential has it. */
 export const authenticatedScope = '@authenticated';
 
-/** Gives the view of a set of scopes; the same set gives the same view. */
-export function viewsOf(schema: GraphQLSchema, supergraph: string): (scopes: readonly string[]) => View {
-  const needs = scopeNeeds(supergraph);
+/** What the supergraph says of who may see what, by coordinate: `User`, `User.email`. */
+interface Marks {
+  needs: ReadonlyMap<string, Needed>;
+  /** The names of `@tag`. */
+  tags: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Who sees: the scopes that are held, and the audience that things have to be tagged for; undefined: none has to be. */
+interface Seer {
+  held: ReadonlySet<string>;
+  audience: string | undefined;
+}
+
+/** Gives the view of a set of scopes, for an audience or for none in particular; the same two give the same view. */
+export function viewsOf(
+  schema: GraphQLSchema,
+  supergraph: string,
+): (scopes: readonly string[], audience?: string) => View {
+  const marks = marksIn(supergraph);
   const views = new LRUCache<string, View>({ max: 500 });
-  const known = new Set([...needs.values()].flat(2));
-  return (scopes) => {
+  const known = new Set([...marks.needs.values()].flat(2));
+  return (scopes, audience) => {
     // Only scopes that the schema asks for make a difference.
     const held = new Set(scopes.filter((scope) => known.has(scope)));
-    const key = [...held].sort().join(' ');
+    const key = [...(audience === undefined ? [] : [`@tag(${audience})`]), ...[...held].sort()].join(' ');
     let view = views.get(key);
     if (view === undefined) {
-      view = { key, schema: held.size === known.size ? schema : visible(schema, needs, held) };
+      const isWhole = audience === undefined && held.size === known.size;
+      view = { key, schema: isWhole ? schema : visible(schema, marks, { held, audience }) };
       views.set(key, view);
     }
     return view;
@@ -50,12 +67,8 @@ export function viewsOf(schema: GraphQLSchema, supergraph: string): (scopes: rea
 }
 
 /** Those parts of a schema that can be seen and reached; a valid schema again. */
-function visible(
-  schema: GraphQLSchema,
-  needs: ReadonlyMap<string, Needed>,
-  held: ReadonlySet<string>,
-): GraphQLSchema {
-  const { types, parts } = goneFrom(schema, needs, held);
+function visible(schema: GraphQLSchema, marks: Marks, seer: Seer): GraphQLSchema {
+  const { types, parts } = goneFrom(schema, marks, seer);
   const part = (coordinate: string) => (parts.has(coordinate) ? null : undefined);
   return mapSchema(schema, {
     [MapperKind.TYPE]: ({ name }) => (types.has(name) ? null : undefined),
@@ -66,7 +79,7 @@ function visible(
 }
 
 /** The types, fields and input fields to leave out, by coordinate. What goes may take more along, until nothing does. */
-function goneFrom(schema: GraphQLSchema, needs: ReadonlyMap<string, Needed>, held: ReadonlySet<string>) {
+function goneFrom(schema: GraphQLSchema, { needs, tags }: Marks, { held, audience }: Seer) {
   const types = new Set<string>();
   const parts = new Set<string>();
   const all = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
@@ -74,6 +87,10 @@ function goneFrom(schema: GraphQLSchema, needs: ReadonlyMap<string, Needed>, hel
     const needed = needs.get(coordinate);
     return needed !== undefined && !needed.some((together) => together.every((scope) => held.has(scope)));
   };
+  /** Whether a field of an object isn't tagged for the audience, neither by itself nor with its whole type. */
+  const isUntagged = (type: string, field: string) =>
+    audience !== undefined &&
+    ![type, `${type}.${field}`].some((coordinate) => tags.get(coordinate)?.includes(audience));
   const isGone = (type: GraphQLType) => types.has(getNamedType(type).name);
   const implementersOf = (type: GraphQLInterfaceType) => {
     const { objects, interfaces } = schema.getImplementations(type);
@@ -96,7 +113,7 @@ function goneFrom(schema: GraphQLSchema, needs: ReadonlyMap<string, Needed>, hel
     (isInterfaceType(type)
       ? (isHidden(`${type.name}.${name}`) && !isSummedUp(type, `.${name}`)) ||
         implementersOf(type).some((one) => !isGone(one) && parts.has(`${one.name}.${name}`))
-      : isHidden(`${type.name}.${name}`));
+      : isHidden(`${type.name}.${name}`) || isUntagged(type.name, name));
 
   const typeGoes = (type: GraphQLNamedType): boolean => {
     if (isHidden(type.name) && !(isInterfaceType(type) && isSummedUp(type))) return true;
@@ -166,12 +183,15 @@ function fieldsLeft(type: GraphQLObjectType | GraphQLInterfaceType, parts: Reado
   return Object.values(type.getFields()).filter((field) => !parts.has(`${type.name}.${field.name}`));
 }
 
-/** What each type (`User`) and field (`User.email`) of the supergraph needs. @throws for `@policy`, which nothing here can judge */
-function scopeNeeds(supergraph: string): Map<string, Needed> {
+/** What the supergraph says of its types and fields. @throws for `@policy`, which nothing here can judge */
+function marksIn(supergraph: string): Marks {
   const needs = new Map<string, Needed>();
+  const tags = new Map<string, readonly string[]>();
   const note = (coordinate: string, directives: readonly DirectiveNode[] | undefined) => {
     const needed = neededBy(coordinate, directives);
     if (needed !== undefined) needs.set(coordinate, needed);
+    const named = tagsAmong(directives);
+    if (named.length > 0) tags.set(coordinate, named);
   };
   for (const definition of parse(supergraph, { noLocation: true }).definitions) {
     const { kind } = definition;
@@ -183,11 +203,24 @@ function scopeNeeds(supergraph: string): Map<string, Needed> {
       for (const { name, directives } of definition.fields ?? []) note(`${type}.${name.value}`, directives);
     }
   }
-  return needs;
+  return { needs, tags };
+}
+
+function tagsAmong(directives: readonly DirectiveNode[] = []): string[] {
+  return directives.flatMap((directive) => {
+    if (plainName(directive) !== 'tag') return [];
+    const value = directive.arguments?.find(({ name }) => name.value === 'name')?.value;
+    return value?.kind === Kind.STRING ? [value.value] : [];
+  });
+}
+
+/** The name of a directive without the namespace that composition may have given it. */
+function plainName({ name }: DirectiveNode): string {
+  return name.value.replace(/^.*__/, '');
 }
 
 function neededBy(coordinate: string, directives: readonly DirectiveNode[] = []): Needed | undefined {
-  const named = (name: string) => directives.find((one) => one.name.value.replace(/^.*__/, '') === name);
+  const named = (name: string) => directives.find((one) => plainName(one) === name);
   if (named('policy') !== undefined) {
     throw new Error(
       `${coordinate} has @policy, which this gateway can't judge: use --auth none, or @requiresScopes.`,

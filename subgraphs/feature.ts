@@ -61,6 +61,7 @@ const imported = [
   '@listSize',
   '@requiresScopes',
   '@shareable',
+  '@tag',
 ];
 
 /** Marks subscription fields that can be resumed; the gateway reads it from the supergraph. */
@@ -135,6 +136,15 @@ export function Scoped(scope: Scope): ClassDecorator & MethodDecorator & Propert
 /** `@authenticated`: any credential will do. */
 export function Authenticated(): MethodDecorator & PropertyDecorator {
   return Directive('@authenticated') as MethodDecorator & PropertyDecorator;
+}
+
+/**
+ * `@tag(name: "partner")`: keys of the partner audience see the field, or every field of the type. A type's tag counts for
+ * all that other subgraphs add to it. What a field takes and returns comes along if it isn't an object; objects say for
+ * themselves.
+ */
+export function Partner(): ClassDecorator & MethodDecorator & PropertyDecorator {
+  return Directive('@tag(name: "partner")') as ClassDecorator & MethodDecorator & PropertyDecorator;
 }
 
 /** `@cost`: what one value of the field costs, where it is more than its type tells. */

@@ -22,6 +22,9 @@ export type PrincipalKind =
   | 'gateway'
   | 'operator';
 
+/** Whom a key was made for, by the tag of what it is shown: `@tag(name: "partner")`. */
+export type Audience = 'partner';
+
 export interface Principal {
   kind: PrincipalKind;
   communityId?: string;
@@ -35,6 +38,8 @@ export interface Principal {
   scopes: readonly string[];
   /** Channels the key is limited to; absent: every channel of the community that its person may read. */
   channelIds?: readonly string[];
+  /** It is shown only what is tagged for it; absent: all that its scopes allow. */
+  audience?: Audience;
   /** When the credential ends, milliseconds since 1970; absent: never. */
   expiresAt?: number;
 }

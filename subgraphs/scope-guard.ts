@@ -13,7 +13,8 @@ import { Refusal } from './errors.ts';
 import { covers, type Principal } from './principal.ts';
 
 // The gateway refuses what a caller's scopes don't cover; a subgraph that others can reach refuses it once more. What an
-// operation needs is worked out once for its document, not at every field.
+// operation needs is worked out once for its document, not at every field. An audience is the gateway's alone: it says what
+// a key is shown, and not what it may know, and of what fields that are shown are made up (`@requires`) isn't shown.
 
 /** Gives a check that throws FORBIDDEN for an operation that needs scopes its caller doesn't have. */
 export function scopeGuard(schema: GraphQLSchema): (document: DocumentNode, principal: Principal) => void {

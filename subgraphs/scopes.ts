@@ -44,7 +44,7 @@ export const publicFields: Readonly<Record<string, readonly string[]>> = {
   // Null without a credential, and about its own sender otherwise.
   Viewer: ['scopes', 'user', 'apiKey', 'community'],
   ApiKey: [
-    ...['id', 'kind', 'name', 'prefix', 'scopes', 'channelIds', 'user'],
+    ...['id', 'kind', 'name', 'prefix', 'scopes', 'channelIds', 'audience', 'user'],
     ...['createdAt', 'expiresAt', 'lastUsedAt', 'revokedAt', 'contract'],
   ],
   // About the budget of whoever asks.

@@ -10,7 +10,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { z } from 'zod';
-import { Shareable } from './feature.ts';
+import { Partner, Shareable } from './feature.ts';
 import type { Page } from './page.ts';
 import { Day, TimeZone } from './scalars.ts';
 
@@ -18,6 +18,7 @@ import { Day, TimeZone } from './scalars.ts';
 
 @ObjectType({ simpleResolvers: true, description: 'Where a page stands in its list.' })
 @Shareable()
+@Partner()
 export class PageInfo {
   @Field(() => Boolean, { description: 'More follows after `endCursor`.' })
   hasNextPage!: boolean;
@@ -59,13 +60,17 @@ export interface ConnectionOf<Node> {
   pageInfo: PageInfo;
 }
 
-/** The connection type of a node type: `const BadgeConnection = Connection(Badge, 'Badge')`. */
+/**
+ * The connection type of a node type: `const BadgeConnection = Connection(Badge, 'Badge')`. It shows partners no more than
+ * the node and the field that names it do.
+ */
 export function Connection<Node extends object>(
   node: () => ClassType<Node>,
   name: string,
   list = name,
 ): new () => ConnectionOf<Node> {
   @ObjectType(`${list}Edge`, { simpleResolvers: true, description: `A ${name} and its place in the list.` })
+  @Partner()
   class Edge {
     @Field(() => String, { description: 'Opaque; give it to `after` or `before`.' })
     cursor!: string;
@@ -75,6 +80,7 @@ export function Connection<Node extends object>(
   }
 
   @ObjectType(`${list}Connection`, { simpleResolvers: true, description: `A page of ${name}s.` })
+  @Partner()
   class Page {
     @Field(() => [Edge], { description: 'The rows with their cursors.' })
     edges!: Edge[];
@@ -105,6 +111,7 @@ export function connectionOf<Row, Node>(page: Page<Row>, toNode: (row: Row) => N
 
 @ObjectType({ simpleResolvers: true, description: 'Text that may exist in several languages.' })
 @Shareable()
+@Partner()
 export class LocalizedText {
   @Field(() => String, { description: 'The text.' })
   text!: string;
@@ -163,6 +170,7 @@ export function textsOf(texts: readonly LocalizedTextInput[]): Record<string, st
   description: 'Why a mutation changed nothing: an expected "no", to show to a person or handle in code.',
 })
 @Shareable()
+@Partner()
 export class UserError {
   @Field(() => String, {
     description: 'A code of the documented list, which may grow: `VALIDATION_FAILED`, `NOT_FOUND` …',

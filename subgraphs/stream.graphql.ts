@@ -1,6 +1,6 @@
 import { Field, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
 import type { Context } from './context.ts';
-import { Shareable } from './feature.ts';
+import { Partner, Shareable } from './feature.ts';
 import { forgetLoaded } from './loader.ts';
 import { type LogEvent, retentionSeconds } from './log.ts';
 import { EventCursor } from './scalars.ts';
@@ -25,6 +25,7 @@ export abstract class StreamItem {
   description: 'The stream is open and everything from now on will come.',
 })
 @Shareable()
+@Partner()
 export class StreamReady extends StreamItem {
   @Field(() => EventCursor, { description: 'The oldest cursor that can still be resumed after.' })
   retainedFrom!: string;
@@ -39,6 +40,7 @@ export class StreamReady extends StreamItem {
   description: 'All that was missed since `after` has been sent; what follows is live.',
 })
 @Shareable()
+@Partner()
 export class StreamResumed extends StreamItem {
   @Field(() => Int, { description: 'How many events were sent again.' })
   replayed!: number;
@@ -65,6 +67,7 @@ registerEnumType(GapReason, {
   description: 'Events are missing here. The stream goes on after the gap.',
 })
 @Shareable()
+@Partner()
 export class StreamGap extends StreamItem {
   @Field(() => EventCursor, {
     description: 'The last position before the gap.',

@@ -1,6 +1,6 @@
 import { buildSchema, type GraphQLSchema } from 'graphql';
 import { Arg, Ctx, Field, FieldResolver, ObjectType, Resolver, Root, registerEnumType } from 'type-graphql';
-import type { Feature } from '../../subgraphs/feature.ts';
+import { type Feature, Partner } from '../../subgraphs/feature.ts';
 import { Day } from '../../subgraphs/scalars.ts';
 import { contractOf, type Deprecation as Deprecated, deprecationsIn } from '../contract.ts';
 import type { OwnContext } from './context.ts';
@@ -24,6 +24,7 @@ registerEnumType(ChangeCriticality, {
 });
 
 @ObjectType({ simpleResolvers: true, description: 'Something that will go.' })
+@Partner()
 class Deprecation {
   @Field(() => String, { description: 'What: `User.nick`, `Query.users(order:)`, `Plan.FREE`.' })
   coordinate!: string;
@@ -39,6 +40,7 @@ class Deprecation {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'A difference between two contracts.' })
+@Partner()
 class SchemaChange {
   @Field(() => String, { nullable: true, description: 'What it is about: `User.nick`, `Query.users.order`.' })
   coordinate!: string | null;
@@ -51,6 +53,7 @@ class SchemaChange {
 }
 
 @ObjectType({ description: 'The schema that a key sees: what it may rely on.' })
+@Partner()
 class SchemaContract {
   schema!: GraphQLSchema;
 

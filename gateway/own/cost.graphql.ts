@@ -1,6 +1,6 @@
 import { Arg, Ctx, Field, Float, Int, ObjectType, Query, Resolver } from 'type-graphql';
 import { Refusal } from '../../subgraphs/errors.ts';
-import { Cost, type Feature } from '../../subgraphs/feature.ts';
+import { Cost, type Feature, Partner } from '../../subgraphs/feature.ts';
 import { DateTime, Json } from '../../subgraphs/scalars.ts';
 import { type Charge, type OperationCost as Explained, explainCost } from '../charge.ts';
 import type { Values } from '../engine/index.ts';
@@ -13,6 +13,7 @@ import type { OwnContext } from './context.ts';
   simpleResolvers: true,
   description: "What this operation took of the caller's budget, in points, and what is left.",
 })
+@Partner()
 class RateLimit {
   @Field(() => Int, { description: 'What this operation cost, known before it ran; 0 or more.' })
   cost!: number;
@@ -34,6 +35,7 @@ class RateLimit {
 const mostTold = 2_147_483_647;
 
 @ObjectType({ simpleResolvers: true, description: 'What an operation would cost.' })
+@Partner()
 class OperationCost {
   @Field(() => Int, {
     description: 'Points at most, of a subscription for each event; 2,147,483,647 for all beyond.',
@@ -50,6 +52,7 @@ class OperationCost {
 
 @Resolver()
 class CostResolver {
+  @Partner()
   @Query(() => RateLimit, {
     nullable: true,
     description:
@@ -60,6 +63,7 @@ class CostResolver {
     return caller.charge ?? null;
   }
 
+  @Partner()
   @Query(() => OperationCost, {
     nullable: true,
     description:

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { Arg, Ctx, Field, ID, InterfaceType, ObjectType, Query, Resolver } from 'type-graphql';
 import { Refusal } from '../../subgraphs/errors.ts';
-import { type Feature, Key } from '../../subgraphs/feature.ts';
+import { type Feature, Key, Partner } from '../../subgraphs/feature.ts';
 import { type EntityName, entityOf, idPrefixes } from '../../subgraphs/id.ts';
 import { perRequest } from '../../subgraphs/loader.ts';
 import type { Scope } from '../../subgraphs/scopes.ts';
@@ -94,6 +94,7 @@ const nodeById = perRequest<string, Node | null, OwnContext>(async (ids, context
 
 @Resolver()
 class NodeResolver {
+  @Partner()
   @Query(() => Node, {
     nullable: true,
     description:
@@ -106,6 +107,7 @@ class NodeResolver {
     return nodeById(context).load(id);
   }
 
+  @Partner()
   @Query(() => [Node], {
     nullable: 'items',
     description: 'Whatever has these ids, in their order; null for each that `node` has null for. Public.',
@@ -121,8 +123,11 @@ class NodeResolver {
 }
 
 function visibleTypeOf(id: string, { caller }: OwnContext): NodeType | undefined {
-  const type = nodeTypes.get(entityOf(id) as EntityName);
-  const { principal, seesPart } = caller;
+  const name = entityOf(id) as EntityName;
+  const type = nodeTypes.get(name);
+  const { principal, seesPart, view } = caller;
+  // What the view doesn't have could not be told anyway, and whether it exists isn't told either.
+  if (view.schema.getType(name) === undefined) return undefined;
   const isHidden = seesPart && type?.scope !== undefined && !principal.scopes.includes(type.scope);
   return isHidden ? undefined : type;
 }

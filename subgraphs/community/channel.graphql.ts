@@ -12,7 +12,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
@@ -54,6 +54,7 @@ registerEnumType(ChannelKind, {
 
 @ObjectType('Channel', { simpleResolvers: true, description: 'A place to talk.' })
 @Key('id')
+@Partner()
 export class Channel {
   @Field(() => ID, { description: '`chn_…`.' })
   id!: string;
@@ -93,6 +94,7 @@ const channelById = perRequest<string, Row | null>(async (ids, { sql, principal 
 
 @Resolver(() => Channel)
 class ChannelResolver {
+  @Partner()
   @Query(() => ChannelConnection, {
     description: 'The channels of the community, oldest first. Scope: community:read.',
   })
@@ -108,6 +110,7 @@ class ChannelResolver {
     );
   }
 
+  @Partner()
   @Query(() => Channel, {
     nullable: true,
     description: 'One channel; null when there is none. Scope: community:read.',

@@ -1,6 +1,6 @@
 import { Arg, Ctx, Field, FieldResolver, ID, ObjectType, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped } from '../feature.ts';
+import { type Feature, Key, Partner, Scoped } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, TimeZone } from '../scalars.ts';
@@ -9,6 +9,7 @@ import { communitiesById, type Community as Row } from './community.ts';
 
 @ObjectType('Community', { simpleResolvers: true, description: 'A community: its people, places and game.' })
 @Key('id')
+@Partner()
 export class Community {
   @Field(() => ID, { description: '`com_…`.' })
   id!: string;
@@ -37,6 +38,7 @@ export const communityById = perRequest<string, Row | null>((ids, { sql, princip
 
 @Resolver(() => Community)
 class CommunityResolver {
+  @Partner()
   @Query(() => Community, {
     nullable: true,
     description: 'The community of the request; null when the arguments name another. Scope: community:read.',

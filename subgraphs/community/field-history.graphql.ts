@@ -15,7 +15,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -57,6 +57,7 @@ registerEnumType(FieldAction, {
 @ObjectType({ simpleResolvers: true, description: "One change of a member's field. Scope: fields:read." })
 @Key('id')
 @Scoped('fields:read')
+@Partner()
 class FieldHistory {
   fieldId!: string;
   userId!: string;
@@ -130,6 +131,7 @@ class RecordFieldChangeInput {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `recordFieldChange`.' })
+@Partner()
 class RecordFieldChangePayload extends ReplayablePayload {
   @Field(() => FieldHistory, { nullable: true, description: 'The change; null when it was refused.' })
   history: object | null = null;
@@ -151,6 +153,7 @@ const historiesOfField = perArguments<FieldHistoriesArgs, string, Page<FieldChan
 
 @Resolver(() => FieldHistory)
 class FieldHistoryResolver {
+  @Partner()
   @Write(() => RecordFieldChangePayload, {
     scope: 'fields:write',
     description: "Changes a member's NUMBER field and remembers how.",
@@ -163,6 +166,7 @@ class FieldHistoryResolver {
     return Object.assign(new RecordFieldChangePayload(), { history: change, replayed });
   }
 
+  @Partner()
   @Query(() => FieldHistoryConnection, {
     description:
       'Changes of fields, newest first: of a field, of a member, or of both by `filter`. Scope: fields:read.',

@@ -15,7 +15,7 @@ import {
 } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Paged, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -60,6 +60,7 @@ registerEnumType(FieldType, {
 @ObjectType('Field', { simpleResolvers: true, description: 'A custom field of members. Scope: fields:read.' })
 @Key('id')
 @Scoped('fields:read')
+@Partner()
 export class CustomField {
   @Field(() => ID, { description: '`fld_…`.' })
   id!: string;
@@ -103,30 +104,35 @@ abstract class FieldValue {
 }
 
 @ObjectType({ implements: FieldValue, description: 'The value of a NUMBER field.' })
+@Partner()
 class NumberFieldValue extends FieldValue {
   @Field(() => Decimal, { nullable: true, description: 'The number.' })
   number!: string | null;
 }
 
 @ObjectType({ implements: FieldValue, description: 'The value of a TEXT field.' })
+@Partner()
 class TextFieldValue extends FieldValue {
   @Field(() => String, { nullable: true, description: 'The text.' })
   text!: string | null;
 }
 
 @ObjectType({ implements: FieldValue, description: 'The value of a BOOLEAN field.' })
+@Partner()
 class BooleanFieldValue extends FieldValue {
   @Field(() => Boolean, { nullable: true, description: 'Yes or no.' })
   boolean!: boolean | null;
 }
 
 @ObjectType({ implements: FieldValue, description: 'The value of a DATE field.' })
+@Partner()
 class DateFieldValue extends FieldValue {
   @Field(() => Day, { nullable: true, description: 'The day.' })
   date!: string | null;
 }
 
 @ObjectType({ implements: FieldValue, description: 'The value of a SELECT field.' })
+@Partner()
 class SelectFieldValue extends FieldValue {
   @Field(() => String, { nullable: true, description: 'One of the options of the field.' })
   option!: string | null;
@@ -154,6 +160,7 @@ const valuesOf = perArguments<FieldValuesArgs, string, Page<ValueRow>>(
 
 @Resolver(() => User)
 class FieldResolvers {
+  @Partner()
   @Query(() => FieldConnection, {
     description: 'The custom fields of the community, oldest first. Scope: fields:read.',
   })
@@ -166,6 +173,7 @@ class FieldResolvers {
     return connectionOf(await fieldsPage(sql, communityOf(principal), page), (row) => row);
   }
 
+  @Partner()
   @Query(() => CustomField, {
     nullable: true,
     description: 'One field, by id or by key; null when there is none. Scope: fields:read.',

@@ -1,6 +1,6 @@
 import { Args, Ctx, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
 import { memberIndex, membersPage } from './member.ts';
@@ -16,6 +16,7 @@ const UserConnection = Connection(() => User, 'User');
 
 @Resolver()
 class MemberResolver {
+  @Partner()
   @Query(() => UserConnection, {
     description: 'The members of the community, in the order they joined. Scope: users:read.',
   })

@@ -15,7 +15,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page, PageArguments } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -54,6 +54,7 @@ registerEnumType(ImageTheme, {
 @ObjectType({ simpleResolvers: true, description: 'A distinction to award. Scope: stats:read.' })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 class Badge {
   @Field(() => ID, { description: '`bdg_…`.' })
   id!: string;
@@ -71,6 +72,7 @@ class Badge {
 @ObjectType({ simpleResolvers: true, description: 'A badge that a person holds. Scope: stats:read.' })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 class BadgeAward {
   badgeId!: string;
   userId!: string;
@@ -102,6 +104,7 @@ class AwardBadgeInput {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `awardBadge`.' })
+@Partner()
 class AwardBadgePayload extends ReplayablePayload {
   @Field(() => BadgeAward, { nullable: true, description: 'The award; null when it was refused.' })
   award: object | null = null;
@@ -121,6 +124,7 @@ const awardsOf = perArguments<PageArguments, string, Page<AwardRow>>((ids, page,
 
 @Resolver(() => Badge)
 class BadgeResolver {
+  @Partner()
   @Write(() => AwardBadgePayload, {
     scope: 'badges:write',
     description: 'Awards a badge to a person, who can hold it once.',
@@ -132,6 +136,7 @@ class BadgeResolver {
     return Object.assign(new AwardBadgePayload(), await awardBadge(sql, communityOf(principal), input));
   }
 
+  @Partner()
   @Query(() => BadgeConnection, {
     description: 'The badges of the community, oldest first. Scope: stats:read.',
   })

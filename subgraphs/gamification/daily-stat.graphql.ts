@@ -1,6 +1,6 @@
 import { Arg, Ctx, Field, FieldResolver, Int, ObjectType, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { Cost, type Feature, Scoped } from '../feature.ts';
+import { Cost, type Feature, Partner, Scoped } from '../feature.ts';
 import { perArguments } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, Day, TimeZone } from '../scalars.ts';
@@ -10,6 +10,7 @@ import { User } from './user.graphql.ts';
 
 @ObjectType({ simpleResolvers: true, description: 'What a person earned on one day. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 class DailyStat {
   @Field(() => Day, { description: 'The day.' })
   date!: string;
@@ -29,6 +30,7 @@ class DailyStat {
   description: 'The days that a series covers, both ends included. Scope: stats:read.',
 })
 @Scoped('stats:read')
+@Partner()
 class ResolvedRange {
   @Field(() => Day, { description: 'The first day.' })
   from!: string;
@@ -42,6 +44,7 @@ class ResolvedRange {
 
 @ObjectType({ simpleResolvers: true, description: 'The sums of the days of a series. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 class DailyStatTotals {
   @Field(() => BigIntScalar, { description: 'XP of all days.' })
   xp!: bigint;
@@ -52,6 +55,7 @@ class DailyStatTotals {
 
 @ObjectType({ simpleResolvers: true, description: 'What a person earned day by day. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 class DailyStatSeries {
   @Field(() => ResolvedRange, { description: 'The days it covers.' })
   range!: ResolvedRange;

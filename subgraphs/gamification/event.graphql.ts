@@ -2,7 +2,7 @@ import { Arg, Ctx, Field, ID, InputType, ObjectType, Resolver, registerEnumType 
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Usually, Write } from '../feature.ts';
+import { type Feature, Partner, Usually, Write } from '../feature.ts';
 import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Json } from '../scalars.ts';
@@ -115,6 +115,7 @@ registerEnumType(EventOutcome, {
 });
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `trackEvent`.' })
+@Partner()
 class TrackEventPayload extends ReplayablePayload {
   @Field(() => EventOutcome, {
     nullable: true,
@@ -148,6 +149,7 @@ const track = collected<NewEvent, Posted>((sql, communityId, events) =>
 
 @Resolver()
 class EventResolver {
+  @Partner()
   @Write(() => TrackEventPayload, {
     scope: 'events:write',
     description: 'Tracks an event and books what it earns by the rules of the community.',

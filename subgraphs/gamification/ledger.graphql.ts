@@ -13,7 +13,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -73,6 +73,7 @@ registerEnumType(LedgerSign, {
 })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 export class LedgerEntry {
   userId!: string;
   actorUserId!: string | null;

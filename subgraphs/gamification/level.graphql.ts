@@ -1,6 +1,6 @@
 import { Ctx, Field, FieldResolver, Int, ObjectType, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Scoped } from '../feature.ts';
+import { type Feature, Partner, Scoped } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar } from '../scalars.ts';
@@ -11,6 +11,7 @@ import { User } from './user.graphql.ts';
 
 @ObjectType({ simpleResolvers: true, description: 'A step on the way up, reached by XP. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 export class Level {
   @Field(() => Int, { description: '1 for the first.' })
   number!: number;

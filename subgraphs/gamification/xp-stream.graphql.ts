@@ -12,7 +12,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { checked, type Feature, Resumable, Scoped } from '../feature.ts';
+import { checked, type Feature, Partner, Resumable, Scoped } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, EventCursor } from '../scalars.ts';
@@ -25,6 +25,7 @@ import { User } from './user.graphql.ts';
 // XP as they change: the log's stream `xp`, dressed.
 
 @ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'A person has more or less XP.' })
+@Partner()
 class XpChanged extends StreamItem {
   userId!: string;
   entryId!: string;
@@ -75,6 +76,7 @@ class XpArgs {
 
 @Resolver()
 class XpStreamResolver {
+  @Partner()
   @Subscription(() => StreamItem, {
     description:
       'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged and LevelChanged. Scope: stats:read.',

@@ -1,6 +1,6 @@
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
-import { communityOf, type Principal } from '../principal.ts';
+import { type Audience, communityOf, type Principal } from '../principal.ts';
 import { allScopes, type Scope } from '../scopes.ts';
 import { administers, mustAdminister } from './administrator.ts';
 import { type ApiKey, type ApiKeyKind, addKey, columns, hashOf, keysById, newSecret } from './api-key.ts';
@@ -18,6 +18,7 @@ export interface ApiKeyWish {
   scopes?: readonly string[] | null;
   userId?: string | null;
   channelIds?: readonly string[] | null;
+  audience?: Audience | null;
   expiresAt?: Date | null;
   idempotencyKey: string;
 }
@@ -28,6 +29,7 @@ export interface ApiKeyChange {
   name?: string;
   scopes?: readonly string[];
   channelIds?: readonly string[] | null;
+  audience?: Audience | null;
   expiresAt?: Date | null;
 }
 
@@ -61,9 +63,15 @@ export async function createKey(
   const userId = await ownerOf(sql, principal, wish);
   const scopes = kind === 'SYSTEM' ? allOfThem(wish.scopes) : wantedScopes(wish.scopes ?? []);
   const channelIds = wish.channelIds ?? principal.channelIds ?? null;
+  const audience = wish.audience ?? principal.audience ?? null;
   const expiresAt = wish.expiresAt ?? null;
-  mustHold(principal, { scopes, channelIds });
-  const asked = { what: 'key', kind, name, userId, scopes, channelIds, expiresAt };
+  mustHold(principal, { scopes, channelIds, audience });
+  if (kind === 'SYSTEM' && audience !== null) {
+    const message = 'A system key is for its whole community: leave `audience` out.';
+    throw new Refusal('VALIDATION_FAILED', message, {}, ['input', 'audience']);
+  }
+  const forAudience = audience === null ? {} : { audience };
+  const asked = { what: 'key', kind, name, userId, scopes, channelIds, expiresAt, ...forAudience };
   let secret: string | null = null;
   const { id, replayed } = await makeOnce(sql, principal, idempotencyKey, asked, async (tx) => {
     wantedEnd(expiresAt, now);
@@ -75,6 +83,7 @@ export async function createKey(
       scopes,
       ...(userId === null ? {} : { userId }),
       ...(channelIds === null ? {} : { channelIds }),
+      ...forAudience,
       ...(expiresAt === null ? {} : { expiresAt }),
     });
     secret = made.secret;
@@ -82,7 +91,7 @@ export async function createKey(
       action: 'KEY_CREATED',
       keyId: made.id,
       userId,
-      details: { kind, name, scopes, channelIds, expiresAt },
+      details: { kind, name, scopes, channelIds, expiresAt, ...forAudience },
     });
     return made.id;
   });
@@ -106,8 +115,9 @@ export async function updateKey(
     const key = await lockedKey(tx, principal, change.id);
     mustWork(key);
     const { name = key.name, channelIds = key.channelIds, expiresAt = key.expiresAt } = change;
+    const { audience = key.audience } = change;
     const scopes = change.scopes === undefined ? key.scopes : wantedScopes(change.scopes);
-    const limits = { scopes, channelIds, expiresAt };
+    const limits = { scopes, channelIds, audience, expiresAt };
     const changes = differences({ name: key.name, ...limitsOf(key) }, { name, ...limits });
     if (key.kind === 'SYSTEM' && Object.keys(changes).some((one) => one !== 'name')) {
       throw new Refusal(
@@ -124,7 +134,7 @@ export async function updateKey(
       -- updateKey
       update identity.api_key
       set name = ${name}, scopes = ${scopes as string[]}, channel_ids = ${channelIds as string[] | null},
-        expires_at = ${expiresAt}
+        audience = ${audience}, expires_at = ${expiresAt}
       where community_id = ${communityId} and id = ${key.id}`;
     const done = { action: 'KEY_UPDATED', keyId: key.id, userId: key.userId, details: changes } as const;
     await noteAudit(tx, communityId, principal, done);
@@ -291,8 +301,8 @@ function allOfThem(scopes: readonly string[] | null | undefined): Scope[] {
   throw new Refusal('VALIDATION_FAILED', message, {}, ['input', 'scopes']);
 }
 
-function limitsOf({ scopes, channelIds, expiresAt }: ApiKey) {
-  return { scopes, channelIds, expiresAt };
+function limitsOf({ scopes, channelIds, audience, expiresAt }: ApiKey) {
+  return { scopes, channelIds, audience, expiresAt };
 }
 
 /** What changes, each with what it was and what it becomes. */

@@ -16,9 +16,9 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
-import { communityOf } from '../principal.ts';
+import { communityOf, type Audience as Tag } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
 import {
   Connection,
@@ -50,8 +50,24 @@ registerEnumType(ApiKeyKind, {
   },
 });
 
+/** By the tag's name. */
+enum Audience {
+  PARTNER = 'partner',
+}
+registerEnumType(Audience, {
+  name: 'Audience',
+  description: 'Whom a key was made for, and with it the part of the schema that it is shown.',
+  valuesConfig: {
+    PARTNER: {
+      description:
+        'Another company that builds on the community: people and what they do, no administration.',
+    },
+  },
+});
+
 @ObjectType({ simpleResolvers: true, description: 'A key, without its secret.' })
 @Key('id')
+@Partner()
 export class ApiKey {
   userId!: string | null;
 
@@ -72,6 +88,12 @@ export class ApiKey {
 
   @Field(() => [ID], { nullable: true, description: 'The channels it is limited to; null: not limited.' })
   channelIds!: string[] | null;
+
+  @Field(() => Audience, {
+    nullable: true,
+    description: 'Whose part of the schema it is shown; null: all that its scopes allow.',
+  })
+  audience!: Tag | null;
 
   @Field(() => DateTime, { description: 'When it was made.' })
   createdAt!: Date;
@@ -161,6 +183,13 @@ class CreateApiKeyInput {
   })
   channelIds?: string[] | null;
 
+  @Field(() => Audience, {
+    nullable: true,
+    description:
+      "Shows it only this audience's part of the schema, not for SYSTEM; when left out it is shown what the caller is.",
+  })
+  audience?: Tag | null;
+
   @Field(() => DateTime, { nullable: true, description: 'When it ends, at most 10 years ahead; else never.' })
   expiresAt?: Date | null;
 
@@ -190,6 +219,12 @@ class UpdateApiKeyInput {
 
   @Field(() => [ID], { nullable: true, description: 'Limits it to 1-100 channels; null ends the limit.' })
   channelIds?: string[] | null;
+
+  @Field(() => Audience, {
+    nullable: true,
+    description: "Shows it only this audience's part of the schema; null: all that its scopes allow.",
+  })
+  audience?: Tag | null;
 
   @Field(() => DateTime, {
     nullable: true,
@@ -288,7 +323,7 @@ class ApiKeyResolver {
   })
   async updateApiKey(
     @Arg('input', () => UpdateApiKeyInput, { description: 'What is to be another.' })
-    { id, name, scopes, channelIds, expiresAt }: UpdateApiKeyInput,
+    { id, name, scopes, channelIds, audience, expiresAt }: UpdateApiKeyInput,
     @Ctx() { sql, principal, now }: Context,
   ): Promise<UpdateApiKeyPayload> {
     const change = {
@@ -296,6 +331,7 @@ class ApiKeyResolver {
       ...(name == null ? {} : { name }),
       ...(scopes == null ? {} : { scopes }),
       ...(channelIds === undefined ? {} : { channelIds }),
+      ...(audience === undefined ? {} : { audience }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
     };
     const apiKey = await updateKey(sql, principal, change, now());

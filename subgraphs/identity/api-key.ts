@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { alignTo, type Sql } from '../db.ts';
 import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
-import { communityOf, type Principal } from '../principal.ts';
+import { type Audience, communityOf, type Principal } from '../principal.ts';
 import { allScopes, type Scope } from '../scopes.ts';
 import { mustAdminister } from './administrator.ts';
 
@@ -19,6 +19,8 @@ export interface ApiKey {
   prefix: string;
   scopes: readonly string[];
   channelIds: string[] | null;
+  /** null: nobody in particular, it is shown all that its scopes allow. */
+  audience: Audience | null;
   userId: string | null;
   createdAt: Date;
   expiresAt: Date | null;
@@ -34,6 +36,7 @@ export interface NewApiKey {
   /** A personal key's person. */
   userId?: string;
   channelIds?: readonly string[];
+  audience?: Audience;
   expiresAt?: Date;
 }
 
@@ -139,12 +142,12 @@ export async function addKey(
   await sql`
     -- addKey
     insert into identity.api_key (
-      community_id, id, kind, name, prefix, hash, scopes, user_id, channel_ids, expires_at
+      community_id, id, kind, name, prefix, hash, scopes, user_id, channel_ids, audience, expires_at
     )
     values (
       ${communityId}, ${id}, ${key.kind}, ${key.name}, ${prefix}, ${hashOf(secret)},
       ${[...(key.scopes ?? allScopes)]}, ${key.userId ?? null}, ${key.channelIds ? [...key.channelIds] : null},
-      ${key.expiresAt ?? null}
+      ${key.audience ?? null}, ${key.expiresAt ?? null}
     )`;
   return { id, secret };
 }
@@ -161,6 +164,6 @@ export function newSecret(kind: ApiKeyKind): { prefix: string; secret: string } 
 /** The columns of an ApiKey. */
 export function columns(sql: Sql) {
   return sql`id, kind, name, prefix, case kind when 'SYSTEM' then ${allScopes as string[]}::text[] else scopes end as scopes,
-    channel_ids as "channelIds", user_id as "userId", created_at as "createdAt", expires_at as "expiresAt",
+    channel_ids as "channelIds", audience, user_id as "userId", created_at as "createdAt", expires_at as "expiresAt",
     last_used_at as "lastUsedAt", revoked_at as "revokedAt"`;
 }

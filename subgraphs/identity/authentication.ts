@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
-import type { Principal, PrincipalKind } from '../principal.ts';
+import type { Audience, Principal, PrincipalKind } from '../principal.ts';
 import { allScopes, type Scope } from '../scopes.ts';
 import { type ApiKeyKind, hashOf } from './api-key.ts';
 
@@ -31,6 +31,7 @@ export async function authenticate(
       userId: string | null;
       readsAs: string | null;
       channelIds: string[] | null;
+      audience: Audience | null;
       expiresAt: Date | null;
       hash: Buffer;
     }[]
@@ -38,7 +39,7 @@ export async function authenticate(
     -- authenticate
     select k.community_id as "communityId", k.id, k.kind, k.scopes, k.user_id as "userId",
       case when k.user_id is not null then community.reads_as(k.community_id, k.user_id) end as "readsAs",
-      k.channel_ids as "channelIds", least(k.expires_at, s.ends_at) as "expiresAt", s.hash
+      k.channel_ids as "channelIds", k.audience, least(k.expires_at, s.ends_at) as "expiresAt", s.hash
     from (
       select community_id, id as key_id, hash, null::timestamptz as ends_at
       from identity.api_key where prefix = ${prefix}
@@ -65,6 +66,7 @@ export async function authenticate(
     ...(key.userId === null ? {} : { userId: key.userId }),
     ...(key.readsAs === null ? {} : { readsAs: key.readsAs }),
     ...(key.channelIds === null ? {} : { channelIds: key.channelIds }),
+    ...(key.audience === null ? {} : { audience: key.audience }),
     ...(key.expiresAt === null ? {} : { expiresAt: key.expiresAt.getTime() }),
   };
 }

@@ -1,6 +1,6 @@
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
-import { covers, type Principal } from '../principal.ts';
+import { type Audience, covers, type Principal } from '../principal.ts';
 import { allScopes, type Scope } from '../scopes.ts';
 
 // What a credential may be given: scopes there are, channels its holder may read, an end that is to come, and nothing
@@ -11,6 +11,8 @@ export interface Rights {
   scopes: readonly string[];
   /** null: every channel. */
   channelIds: readonly string[] | null;
+  /** null: whoever it is. */
+  audience: Audience | null;
 }
 
 /** A principal names them all, in a header. */
@@ -64,7 +66,7 @@ export function wantedEnd(expiresAt: Date | null, now: Date): void {
 }
 
 /** @throws FORBIDDEN  for rights that the caller's own credential doesn't have. */
-export function mustHold({ scopes, channelIds }: Principal, rights: Rights): void {
+export function mustHold({ scopes, channelIds, audience }: Principal, rights: Rights): void {
   const more = rights.scopes.filter((scope) => !covers(scopes, [[scope]]));
   if (more.length > 0) {
     const message = `Your credential doesn't have ${more.join(', ')} itself.`;
@@ -75,6 +77,9 @@ export function mustHold({ scopes, channelIds }: Principal, rights: Rights): voi
     const message = 'Your credential is limited to channels, and these are more.';
     throw new Refusal('FORBIDDEN', message, {}, ['input', 'channelIds']);
   }
+  if (audience === undefined || rights.audience === audience) return;
+  const message = 'Your credential is for an audience, and this would be for everybody.';
+  throw new Refusal('FORBIDDEN', message, {}, ['input', 'audience']);
 }
 
 /** @throws NOT_FOUND  for a person who isn't in the community, or is kept out of it. @cost one query by primary key. */

@@ -11,7 +11,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped, Usually } from '../feature.ts';
+import { type Feature, Key, Partner, Scoped, Usually } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, TimeZone, Url } from '../scalars.ts';
@@ -39,6 +39,7 @@ registerEnumType(UserStatus, {
 
 @ObjectType({ simpleResolvers: true, description: 'An id that another system gave. Scope: users:read.' })
 @Scoped('users:read')
+@Partner()
 class ExternalId {
   @Field(() => ExternalSystem, { description: 'The system.' })
   system!: ExternalSystem;
@@ -49,6 +50,7 @@ class ExternalId {
 
 @ObjectType({ simpleResolvers: true, description: 'A person in a community.' })
 @Key('id')
+@Partner()
 export class User {
   @Field(() => ID, { description: '`usr_…`.' })
   id!: string;
@@ -107,6 +109,7 @@ const externalIds = perRequest<string, ExternalIdRow[]>((ids, { sql, principal }
 
 @Resolver(() => User)
 class UserResolver {
+  @Partner()
   @Query(() => User, {
     nullable: true,
     description: 'One person, by any identifier; null when nobody has it. Scope: users:read.',

@@ -1,7 +1,7 @@
 import { Args, Ctx, Field, FieldResolver, ID, ObjectType, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Paged, Scoped } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
 import { ApiKey, ApiKeyConnection, apiKeyById } from './api-key.graphql.ts';
@@ -20,16 +20,19 @@ class Community {
 @ObjectType({ description: 'Whoever sent the credential of this request.' })
 export class Viewer {
   @Field(() => [String], { description: 'What the credential allows.' })
+  @Partner()
   scopes!: readonly string[];
 }
 
 @Resolver(() => Viewer)
 class ViewerResolver {
+  @Partner()
   @Query(() => Viewer, { nullable: true, description: 'Who is calling; null without a credential. Public.' })
   viewer(@Ctx() { principal }: Context): Viewer | null {
     return principal.kind === 'anonymous' ? null : { scopes: principal.scopes };
   }
 
+  @Partner()
   @FieldResolver(() => User, { nullable: true, description: "The person, for a person's credential." })
   user(@Root() _viewer: Viewer, @Ctx() context: Context): Promise<object | null> | null {
     // A class of callers has no person, and a personal answer must not be shared among it.
@@ -39,6 +42,7 @@ class ViewerResolver {
     return userId === undefined ? null : userById(context).load(userId);
   }
 
+  @Partner()
   @FieldResolver(() => ApiKey, { nullable: true, description: 'The key that was sent.' })
   apiKey(@Root() _viewer: Viewer, @Ctx() context: Context): Promise<object | null> | null {
     if (context.principal.kind === 'class')
@@ -66,6 +70,7 @@ class ViewerResolver {
     return connectionOf(own, (row) => row);
   }
 
+  @Partner()
   @FieldResolver(() => Community, { nullable: true, description: 'The community that the request is in.' })
   community(@Root() _viewer: Viewer, @Ctx() { principal }: Context): Community | null {
     return principal.communityId === undefined ? null : { id: principal.communityId };

@@ -13,7 +13,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { checked, type Feature, Resumable, Scoped } from '../feature.ts';
+import { checked, type Feature, Partner, Resumable, Scoped } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, EventCursor } from '../scalars.ts';
@@ -25,6 +25,7 @@ import { readableChannels } from './message.ts';
 // What happens in channels, as it happens: the log's stream `messages`, dressed.
 
 @ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'Somebody said something.' })
+@Partner()
 class MessagePosted extends StreamItem {
   messageId!: string;
 
@@ -33,6 +34,7 @@ class MessagePosted extends StreamItem {
 }
 
 @ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'Somebody reacted to a message.' })
+@Partner()
 class MessageReacted extends StreamItem {
   messageId!: string;
   userId!: string;
@@ -62,6 +64,7 @@ class MessagesArgs {
 
 @Resolver()
 class MessageStreamResolver {
+  @Partner()
   @Subscription(() => StreamItem, {
     description:
       'What happens in channels: StreamReady or, with `after`, what was missed and StreamResumed; then MessagePosted and MessageReacted. Scope: messages:read.',

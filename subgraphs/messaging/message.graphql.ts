@@ -14,7 +14,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
 import { collected, perArguments, perRequest } from '../loader.ts';
 import type { Page, PageArguments } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -56,6 +56,7 @@ export class Channel {
 @ObjectType({ simpleResolvers: true, description: 'What somebody said in a channel. Scope: messages:read.' })
 @Key('id')
 @Scoped('messages:read')
+@Partner()
 export class Message {
   channelId!: string;
   authorId!: string;
@@ -137,12 +138,14 @@ class ReplyToMessageInput {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `sendMessage`.' })
+@Partner()
 class SendMessagePayload extends ReplayablePayload {
   @Field(() => Message, { nullable: true, description: 'The message; null when it was refused.' })
   message: object | null = null;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `replyToMessage`.' })
+@Partner()
 class ReplyToMessagePayload extends ReplayablePayload {
   @Field(() => Message, { nullable: true, description: 'The answer; null when it was refused.' })
   message: object | null = null;
@@ -160,6 +163,7 @@ const send = collected<NewMessage, SentMessage>(sendMessages);
 
 @Resolver(() => Message)
 class MessageResolver {
+  @Partner()
   @Write(() => SendMessagePayload, { scope: 'messages:write', description: 'Sends a message to a channel.' })
   async sendMessage(
     @Arg('input', () => SendMessageInput, { description: 'The message.' }) input: SendMessageInput,
@@ -179,6 +183,7 @@ class MessageResolver {
     );
   }
 
+  @Partner()
   @Write(() => ReplyToMessagePayload, {
     scope: 'messages:write',
     description: 'Answers a message, in its channel.',
@@ -195,6 +200,7 @@ class MessageResolver {
     return Object.assign(new ReplyToMessagePayload(), await post(context, message, path));
   }
 
+  @Partner()
   @Query(() => Message, {
     nullable: true,
     description: 'One message; null when there is none. Scope: messages:read.',

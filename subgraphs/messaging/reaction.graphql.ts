@@ -2,7 +2,7 @@ import { Arg, Ctx, Field, FieldResolver, ID, InputType, Int, ObjectType, Resolve
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Scoped, Usually, Write } from '../feature.ts';
+import { type Feature, Partner, Scoped, Usually, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { Payload } from '../shared.graphql.ts';
@@ -15,6 +15,7 @@ import { addReactions, type ReactionCount as Count, reactionsByMessage } from '.
   description: 'How often an emoji stands on a message. Scope: messages:read.',
 })
 @Scoped('messages:read')
+@Partner()
 class ReactionCount {
   @Field(() => String, { description: 'The emoji, or a name for it: `:tada:`.' })
   emoji!: string;
@@ -43,6 +44,7 @@ class ReactInput {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `react`.' })
+@Partner()
 class ReactPayload extends Payload {
   @Field(() => Message, { nullable: true, description: 'The message; null when the reaction was refused.' })
   message: object | null = null;
@@ -54,6 +56,7 @@ const reactionsOf = perRequest<string, Count[]>((ids, { sql, principal }) =>
 
 @Resolver(() => Message)
 class ReactionResolver {
+  @Partner()
   @Write(() => ReactPayload, {
     scope: 'messages:write',
     description: 'Puts an emoji of a person on a message. Once there, repeating it changes nothing.',

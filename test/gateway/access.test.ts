@@ -339,3 +339,41 @@ describe('the log and the audit', () => {
       for (const text of [logged, audit, events]) expect(text).not.toContain(secret.slice(-30));
   });
 });
+
+describe('the audience of a key', () => {
+  const text = 'subscription { xp { cursor } }';
+  const holders = async (audience: 'partner' | undefined) => {
+    const secret = await issueKey(database.sql, place.id, {
+      kind: 'INTEGRATION',
+      name: 'Reader',
+      scopes: ['stats:read', 'keys:read'],
+      ...(audience === undefined ? {} : { audience }),
+    });
+    return bearer(secret);
+  };
+
+  it('shares no stream with keys of another', async () => {
+    const streams = [];
+    for (const audience of ['partner', undefined, 'partner'] as const)
+      streams.push(await openEvents(laurel, text, {}, await holders(audience)));
+    for (const stream of streams) await stream.next();
+    await expect.poll(() => gateway.live.groups).toBe(2);
+    for (const stream of streams) stream.close();
+  });
+
+  it('counts within a second of its change, for streams too', async () => {
+    const headers = await holders(undefined);
+    const keyId = (await data(laurel, '{ viewer { apiKey { id } } }', {}, headers)).viewer.apiKey.id;
+    const stream = await openEvents(laurel, text, {}, headers);
+    await stream.next();
+    const asked = async () =>
+      (await post(laurel, { query: '{ apiKeys(first: 1) { nodes { id } } }' }, headers)).text();
+    // The scope is there; that an integration doesn't administer is told by the subgraph.
+    expect(await asked()).toContain('FORBIDDEN');
+    await mutate('updateApiKey', { id: keyId, audience: 'PARTNER' }, 'apiKey { audience }');
+    await expect.poll(asked).toContain('Cannot query field \\"apiKeys\\"');
+    const rest = [];
+    for await (const item of stream) rest.push(item);
+    expect(JSON.stringify(rest)).toContain('What the credential allows was changed');
+  });
+});

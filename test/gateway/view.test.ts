@@ -2,7 +2,7 @@ import {
   buildClientSchema,
   execute,
   type GraphQLNamedType,
-  type GraphQLSchema,
+  GraphQLSchema,
   type GraphQLType,
   getIntrospectionQuery,
   getNamedType,
@@ -37,20 +37,33 @@ function viewsIn(supergraph: string) {
 
 const laurel = viewsIn(laurelSupergraph());
 const views = () => [
-  ...new Map(sets.map((scopes) => [laurel.viewOf(scopes).key, laurel.viewOf(scopes)])).values(),
+  ...new Map(
+    sets.map(({ scopes, audience }) => {
+      const view = laurel.viewOf(scopes, audience);
+      return [view.key, view];
+    }),
+  ).values(),
 ];
 
-/** Every single scope, none, all, and some hundred sets of them. */
-const sets: readonly (readonly string[])[] = [
-  [],
-  ...allScopes.map((scope) => [scope]),
-  ...Array.from({ length: 300 }, (_, seed) => {
-    const random = seeded(seed);
-    const share = random();
-    return allScopes.filter(() => random() < share);
-  }),
-  allScopes,
-].map((scopes) => [...scopes, authenticatedScope]);
+/** Every single scope, none, all, and so many sets of them. */
+const scopeSets = (random: number): string[][] =>
+  [
+    [],
+    ...allScopes.map((scope) => [scope]),
+    ...Array.from({ length: random }, (_, seed) => {
+      const next = seeded(seed);
+      const share = next();
+      return allScopes.filter(() => next() < share);
+    }),
+    allScopes,
+  ].map((scopes) => [...scopes, authenticatedScope]);
+
+const sets: readonly { scopes: readonly string[]; audience: string | undefined }[] = [
+  ...scopeSets(200).map((scopes) => ({ scopes, audience: undefined })),
+  ...scopeSets(100).map((scopes) => ({ scopes, audience: 'partner' })),
+];
+/** There are hundreds of them, and a machine may have other things to do. */
+const longMs = 120_000;
 
 /** The coordinates of a schema: types, fields and members, with what they are. */
 function coordinates(schema: GraphQLSchema): Set<string> {
@@ -77,8 +90,10 @@ function partsOf(type: GraphQLNamedType) {
 /** What is wrong with a schema: invalid, empty, without implementers or members, out of reach. */
 function faultsOf(schema: GraphQLSchema): string[] {
   const reached = reachable(schema);
+  // A schema that was read from a supergraph counts as valid until somebody doubts it.
+  const doubted = new GraphQLSchema({ ...schema.toConfig(), assumeValid: false });
   return [
-    ...validateSchema(schema).map(({ message }) => message),
+    ...validateSchema(doubted).map(({ message }) => message),
     ...typesOf(schema).flatMap((type) => {
       const isEmpty = isUnionType(type)
         ? type.getTypes().length === 0
@@ -112,35 +127,47 @@ function reachable(schema: GraphQLSchema): Set<string> {
 }
 
 describe('the view of any set of scopes', () => {
-  it('is a valid schema with nothing empty and nothing out of reach', () => {
-    for (const { schema, key } of views()) expect(faultsOf(schema), key).toEqual([]);
-  }, 120_000);
+  it(
+    'is a valid schema with nothing empty and nothing out of reach',
+    () => {
+      for (const { schema, key } of views()) expect(faultsOf(schema), key).toEqual([]);
+    },
+    longMs,
+  );
 
-  it('is part of the whole, and shows the more the more there are', () => {
-    const whole = coordinates(laurel.schema);
-    const random = seeded(7);
-    for (const scopes of sets) {
-      const less = scopes.filter((scope) => scope === authenticatedScope || random() < 0.5);
-      const [some, fewer] = [coordinates(laurel.seen(...scopes)), coordinates(laurel.seen(...less))];
-      expect([...some].filter((one) => !whole.has(one))).toEqual([]);
-      expect([...fewer].filter((one) => !some.has(one))).toEqual([]);
-    }
-  });
+  it(
+    'is part of the whole, and shows the more the more there are',
+    () => {
+      const whole = coordinates(laurel.schema);
+      const random = seeded(7);
+      for (const { scopes, audience } of sets) {
+        const less = scopes.filter((scope) => scope === authenticatedScope || random() < 0.5);
+        const [some, fewer] = [scopes, less].map((one) => coordinates(laurel.viewOf(one, audience).schema));
+        expect([...some!].filter((one) => !whole.has(one))).toEqual([]);
+        expect([...fewer!].filter((one) => !some!.has(one))).toEqual([]);
+      }
+    },
+    longMs,
+  );
 
-  it('can be introspected, and shows there what it has', async () => {
-    const document = parse(getIntrospectionQuery());
-    for (const { schema, key } of views()) {
-      const { data, errors } = await execute({ schema, document });
-      expect(errors, key).toBeUndefined();
-      const { types } = (data as { __schema: { types: { name: string }[] } }).__schema;
-      const names = types.map(({ name }) => name).filter((name) => !name.startsWith('__'));
-      expect(names.sort(), key).toEqual(
-        typesOf(schema)
-          .map(({ name }) => name)
-          .sort(),
-      );
-    }
-  });
+  it(
+    'can be introspected, and shows there what it has',
+    async () => {
+      const document = parse(getIntrospectionQuery());
+      for (const { schema, key } of views()) {
+        const { data, errors } = await execute({ schema, document });
+        expect(errors, key).toBeUndefined();
+        const { types } = (data as { __schema: { types: { name: string }[] } }).__schema;
+        const names = types.map(({ name }) => name).filter((name) => !name.startsWith('__'));
+        expect(names.sort(), key).toEqual(
+          typesOf(schema)
+            .map(({ name }) => name)
+            .sort(),
+        );
+      }
+    },
+    longMs,
+  );
 
   it('differs for every single scope from that of none', () => {
     const none = coordinates(laurel.seen(authenticatedScope)).size;
@@ -162,7 +189,7 @@ describe('the view of any set of scopes', () => {
 });
 
 const link =
-  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@requiresScopes", "@authenticated", "@key"])';
+  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@requiresScopes", "@authenticated", "@key", "@tag"])';
 
 /** A schema of objects, interfaces, unions and inputs that name each other and need scopes at random. */
 function randomGraph(seed: number): string {
@@ -176,21 +203,22 @@ function randomGraph(seed: number): string {
       : random() < 0.1
         ? ' @authenticated'
         : '';
+  const tag = () => (random() < 0.3 ? ' @tag(name: "partner")' : '');
   const field = (name: string) =>
-    `${name}${random() < 0.2 ? `(by: ${pick(['By', 'By!', 'Int'])})` : ''}: ${pick(named)}${needs()}`;
+    `${name}${random() < 0.2 ? `(by: ${pick(['By', 'By!', 'Int'])})` : ''}: ${pick(named)}${needs()}${tag()}`;
   const shared = { I: `i: ${pick(named)}`, J: `j: ${pick(named)}` };
   const object = (name: string) => {
     const kinds = (['I', 'J'] as const).filter(
       (kind) => random() < 0.5 || name === (kind === 'I' ? 'A' : 'B'),
     );
     const fields = [
-      ...kinds.map((kind) => shared[kind] + needs()),
+      ...kinds.map((kind) => shared[kind] + needs() + tag()),
       ...Array.from({ length: 1 + Math.floor(random() * 3) }, (_, n) => field(`${name.toLowerCase()}${n}`)),
     ];
-    return `type ${name}${kinds.length > 0 ? ` implements ${kinds.join(' & ')}` : ''}${random() < 0.2 ? needs() : ''} { ${fields.join(' ')} }`;
+    return `type ${name}${kinds.length > 0 ? ` implements ${kinds.join(' & ')}` : ''}${random() < 0.2 ? needs() : ''}${tag()} { ${fields.join(' ')} }`;
   };
   return `${link}
-    type Query { open: Int ${field('q0')} ${field('q1')} ${field('q2')} }
+    type Query { open: Int @tag(name: "partner") ${field('q0')} ${field('q1')} ${field('q2')} }
     interface I { ${shared.I} }
     interface J { ${shared.J} }
     union U = ${objects.filter((name) => name === 'C' || random() < 0.3).join(' | ')}
@@ -210,8 +238,11 @@ describe('the view of any graph', () => {
       ['b', 'c', authenticatedScope],
     ];
     for (let seed = 0; seed < 80; seed++) {
-      const { seen } = viewsIn(compose({ a: { sdl: randomGraph(seed) } }));
-      for (const scopes of subsets) expect(faultsOf(seen(...scopes)), `${seed}: ${scopes}`).toEqual([]);
+      const { viewOf } = viewsIn(compose({ a: { sdl: randomGraph(seed) } }));
+      for (const scopes of subsets) {
+        for (const audience of [undefined, 'partner'])
+          expect(faultsOf(viewOf(scopes, audience).schema), `${seed}: ${scopes} ${audience}`).toEqual([]);
+      }
     }
   });
 
@@ -254,11 +285,102 @@ describe('the view of any graph', () => {
   });
 });
 
+describe('the view of an audience', () => {
+  const { viewOf } = viewsIn(
+    compose({
+      people: {
+        sdl: `${link}
+          type Query { people: [Person!] @tag(name: "partner") everybody: [Person!] notes: [Note!] @tag(name: "partner") }
+          type Person implements Named @key(fields: "id") @tag(name: "partner") {
+            id: ID! name: String mail: String @requiresScopes(scopes: [["mail"]])
+          }
+          type Note implements Named { id: ID! name: String @tag(name: "other") text: Text @tag(name: "partner") }
+          type Secret implements Named { name: String }
+          interface Named { name: String }
+          scalar Text`,
+      },
+      scores: {
+        sdl: `${link} type Person @key(fields: "id") { id: ID! score(of: Kind): Int } enum Kind { BEST LAST }`,
+      },
+    }),
+  );
+  const seen = (...scopes: string[]) => [...coordinates(viewOf(scopes, 'partner').schema)];
+
+  it('has what is tagged for it, whole types and single fields, and what these take and return', () => {
+    const types = /^(Query|Person|Note|Kind|Text|Secret|Named)\b/;
+    expect(
+      seen()
+        .filter((one) => types.test(one))
+        .sort(),
+    ).toEqual(
+      [
+        ...['Query', 'Query.people: [Person!]', 'Query.notes: [Note!]'],
+        ...['Person', 'Person.id: ID!', 'Person.name: String', 'Person.score: Int'],
+        ...['Note', 'Note.text: Text', 'Text', 'Kind'],
+      ].sort(),
+    );
+  });
+
+  it('asks for scopes as well', () => {
+    expect(seen()).not.toContain('Person.mail: String');
+    expect(seen('mail')).toContain('Person.mail: String');
+  });
+
+  it('is another than that of nobody in particular, and than that of other audiences', () => {
+    const schemas = [undefined, 'partner', 'other'].map((audience) => viewOf([], audience));
+    expect(new Set(schemas.map(({ key }) => key)).size).toBe(3);
+    expect(new Set(schemas.map(({ schema }) => schema)).size).toBe(3);
+    expect(viewOf([], 'partner')).toBe(schemas[1]);
+  });
+
+  it('is empty where nothing is tagged, and every operation is refused', () => {
+    const { engine, viewOf } = viewsIn(compose({ a: { sdl: `${link} type Query { open: Int }` } }));
+    expect(engine.prepare(viewOf([], 'partner'), '{ open }')).toHaveProperty('errors');
+    expect(engine.prepare(viewOf([], 'partner'), '{ __typename }')).toHaveProperty('errors');
+  });
+});
+
+describe('what partners see of Laurel', () => {
+  const seen = coordinates(laurel.viewOf([...allScopes, authenticatedScope], 'partner').schema);
+
+  it('is people and what they do, and their own key', () => {
+    for (const one of [
+      'User.xp: BigInt',
+      'FieldHistory',
+      'DailyStat',
+      'Message.body: String!',
+      'LedgerEntry',
+    ])
+      expect(seen).toContain(one);
+    for (const one of [
+      'XpChanged',
+      'MessagePosted',
+      'ApiKey.contract: SchemaContract',
+      'Query.rateLimit: RateLimit',
+    ])
+      expect(seen).toContain(one);
+  });
+
+  it('is no administration of keys and sessions, and no audit', () => {
+    const hidden =
+      /ApiKeyInput|ApiKeyConnection|Session|Audit|Mutation\.\w*(Key|Session)|Viewer\.(apiKeys|sessions)/;
+    expect([...seen].filter((one) => hidden.test(one))).toEqual([]);
+  });
+
+  it('is tagged at fields of the roots, never at a root as a whole', () => {
+    const roots = /type (Query|Mutation|Subscription)\b[^{]*\{/g;
+    for (const [root] of laurelSupergraph().matchAll(roots)) expect(root).not.toContain('@tag');
+  });
+});
+
 describe('what a view hides', () => {
   it('is answered to the byte as what does not exist, and never suggested', () => {
     const whole = typesOf(laurel.schema);
-    for (const scopes of [[], ['messages:read'], ['users:read', 'messages:read'], allScopes.slice(1)]) {
-      const view = laurel.viewOf([...scopes, authenticatedScope]);
+    const held = [[], ['messages:read'], ['users:read', 'messages:read'], allScopes.slice(1)];
+    for (const view of [
+      ...held.map((scopes) => laurel.viewOf([...scopes, authenticatedScope])),
+      laurel.viewOf([...allScopes, authenticatedScope], 'partner'),
+    ]) {
       // The same schema, made by somebody who never heard of the rest.
       const strict = {
         key: `strict ${view.key}`,

@@ -1,16 +1,67 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { codegen } from '@graphql-codegen/core';
 import * as operations from '@graphql-codegen/typescript-operations';
 import { diff } from '@graphql-inspector/core';
 import { buildClientSchema, buildSchema, getIntrospectionQuery, parse, printSchema } from 'graphql';
-import { expect, it } from 'vitest';
-import { type Data, data, keyOf } from '../kit/client.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { allScopes } from '../../subgraphs/scopes.ts';
+import { type Data, data, type Headers, keyOf, query } from '../kit/client.ts';
 import { inBothForms } from '../kit/journey.ts';
+import type { Handle } from '../kit/processes.ts';
 
-// A partner's tools against the live endpoint, with a key that sees a part of the graph.
+// A partner's tools against the live endpoint, with keys that see a part of the graph.
+
+const keys: [string, (laurel: Handle) => Promise<Headers>][] = [
+  ['a personal key', async (laurel) => keyOf(laurel, 'personalKey')],
+  ['a key of the partner audience', partnerKey],
+];
+
+/** The headers of a new key that has all scopes, and sees what partners do. */
+async function partnerKey(laurel: Handle): Promise<Headers> {
+  const { createApiKey } = await data(
+    laurel,
+    'mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret apiKey { audience } userErrors { message } } }',
+    {
+      input: {
+        kind: 'INTEGRATION',
+        name: 'Partner',
+        scopes: allScopes,
+        audience: 'PARTNER',
+        idempotencyKey: randomUUID(),
+      },
+    },
+  );
+  expect(createApiKey).toMatchObject({ apiKey: { audience: 'PARTNER' }, userErrors: [] });
+  return { authorization: `Bearer ${createApiKey.secret}` };
+}
 
 inBothForms("a partner's tools", (laurel) => {
-  const key = () => keyOf(laurel(), 'personalKey');
+  describe.each(keys)('with %s', (_name, keyFor) => toolsWith(laurel, keyFor));
+
+  it('see no administration with a key of the partner audience, whichever way they ask', async () => {
+    const partner = await partnerKey(laurel());
+    const { viewer } = await data(laurel(), '{ viewer { apiKey { id audience scopes } } }', {}, partner);
+    expect(viewer.apiKey).toMatchObject({ audience: 'PARTNER', scopes: allScopes });
+    for (const hidden of [
+      'apiKeys { nodes { id } }',
+      'auditEntries { nodes { id } }',
+      'viewer { sessions { nodes { id } } }',
+    ]) {
+      const name = /(\w+) \{ nodes/.exec(hidden)![1]!;
+      const asked = await query(laurel(), `{ ${hidden} }`, {}, partner);
+      const unknown = await query(laurel(), `{ ${hidden.replace(name, `${name}X`)} }`, {}, partner);
+      expect(asked.data).toBeUndefined();
+      expect(asked.errors![0]!.message.replace(name, `${name}X`)).toBe(unknown.errors![0]!.message);
+    }
+  });
+});
+
+function toolsWith(laurel: () => Handle, keyFor: (laurel: Handle) => Promise<Headers>): void {
+  let headers: Headers;
+  beforeAll(async () => {
+    headers = await keyFor(laurel());
+  });
+  const key = () => headers;
   const file = (headers: Record<string, string>) =>
     fetch(new URL('/schema.graphql', laurel().endpoint), { headers });
   const introspected = async () =>
@@ -62,9 +113,9 @@ inBothForms("a partner's tools", (laurel) => {
     expect(text).toContain('export type AgainQuery =');
     expect(text).toContain('displayName: string');
     await expect(
-      generate('mutation Track { trackEvent(input: {}) { replayed } }').catch((error) => {
+      generate('mutation LetIn { createSession(input: {}) { replayed } }').catch((error) => {
         throw new Error(JSON.stringify([error, ...(error.errors ?? [])].map(({ message }) => message)));
       }),
-    ).rejects.toThrow(/trackEvent/);
+    ).rejects.toThrow(/createSession/);
   });
-});
+}

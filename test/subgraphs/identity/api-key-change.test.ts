@@ -102,6 +102,27 @@ describe('changing keys: rules', () => {
     expect(await whoHas(made)).toMatchObject({ channelIds });
   });
 
+  it('shows a key all that its scopes allow, unless it is made for an audience', async () => {
+    const { system, member } = await newPlace();
+    for (const [maker, kind] of [
+      [system, 'INTEGRATION'],
+      [member, 'PERSONAL'],
+    ] as const) {
+      expect(await whoHas(await create(maker, { kind }))).not.toHaveProperty('audience');
+      const made = await create(maker, { kind, audience: 'partner' });
+      expect(made.apiKey.audience).toBe('partner');
+      expect(await whoHas(made)).toMatchObject({ audience: 'partner' });
+      await updateKey(database.sql, maker, { id: made.apiKey.id, audience: null }, now);
+      expect(await whoHas(made)).not.toHaveProperty('audience');
+    }
+  });
+
+  it('makes keys for the audience that their maker is for', async () => {
+    const place = await newPlace();
+    const made = await create(place.person(1, { audience: 'partner' }));
+    expect(await whoHas(made)).toMatchObject({ audience: 'partner' });
+  });
+
   it('makes a key once for an idempotency key, and shows its secret once', async () => {
     const { member } = await newPlace();
     const asked = wish();
@@ -307,6 +328,34 @@ describe('changing keys: refusals', () => {
       code: 'FORBIDDEN',
       path: ['input', 'channelIds'],
     });
+  });
+
+  it('FORBIDDEN: a key for everybody, made or changed by one for an audience', async () => {
+    const place = await newPlace();
+    const everybodys = await create(place.member);
+    const partner = place.person(1, { audience: 'partner' });
+    const refused = { code: 'FORBIDDEN', path: ['input', 'audience'] };
+    await expect(
+      updateKey(database.sql, partner, { id: everybodys.apiKey.id, name: 'Mine' }, now),
+    ).rejects.toMatchObject(refused);
+    await expect(rotate(partner, everybodys, 0, 'audience')).rejects.toMatchObject(refused);
+    const partners = await create(partner);
+    await expect(
+      updateKey(database.sql, partner, { id: partners.apiKey.id, audience: null }, now),
+    ).rejects.toMatchObject(refused);
+  });
+
+  it('VALIDATION_FAILED, CONFLICT: an audience for the system key', async () => {
+    const { system, administrator } = await newPlace();
+    const wanted = { kind: 'SYSTEM', scopes: null, audience: 'partner' } as const;
+    await expect(create(administrator, wanted)).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+      path: ['input', 'audience'],
+    });
+    const { apiKey } = await create(administrator, { kind: 'SYSTEM', scopes: null });
+    await expect(
+      updateKey(database.sql, system, { id: apiKey.id, audience: 'partner' }, now),
+    ).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
   it('FORBIDDEN: a new secret, or more rights, for a key that may do more than the caller', async () => {
