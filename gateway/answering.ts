@@ -9,6 +9,7 @@ import type { Persisted } from './persisted.ts';
 import type { GraphqlParams } from './request.ts';
 import { longestAnsweringMs, tooLate, withHint } from './told.ts';
 import type { Tracing } from './tracing.ts';
+import type { Uses } from './uses.ts';
 
 // What is asked and answered, by whatever transport it comes: the operation, its answer, and the items of a stream.
 
@@ -16,11 +17,13 @@ export interface AnsweringOptions {
   persisted: Persisted;
   metrics: Metrics | undefined;
   tracing: Tracing | undefined;
+  /** Where it is counted what of the schema that will go is asked for. */
+  uses: Uses;
 }
 
 export type Answering = ReturnType<typeof createAnswering>;
 
-export function createAnswering({ persisted, metrics, tracing }: AnsweringOptions) {
+export function createAnswering({ persisted, metrics, tracing, uses }: AnsweringOptions) {
   const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
     const text = persisted.textOf(params);
     const prepared =
@@ -58,6 +61,7 @@ export function createAnswering({ persisted, metrics, tracing }: AnsweringOption
       clearTimeout(deadline);
     }
     metrics?.operation(operation.kind, late ? 'timeout' : answer, performance.now() - started);
+    if (answer.hasData) uses.note(caller, operation, variables);
     return late ? tooLate : (caller.charge?.told(answer) ?? answer);
   };
 
@@ -80,6 +84,7 @@ export function createAnswering({ persisted, metrics, tracing }: AnsweringOption
     if (operation.kind === 'subscription') {
       const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
+      if (!('json' in items)) uses.note(caller, operation, variables);
       return 'json' in items ? items : whileValid(items, access, caller, credentials, own);
     }
     const answer = await executed(graph, operation, caller, params, own);

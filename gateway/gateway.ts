@@ -19,6 +19,7 @@ import type { Past } from './past.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
 import { createServer, type Server } from './serve.ts';
 import type { Tracing } from './tracing.ts';
+import { createUses, tellUses } from './uses.ts';
 import { viewsOf } from './view.ts';
 
 // A gateway: a supergraph, how its subgraphs are reached, and who may call. Whoever starts it decides all three.
@@ -91,8 +92,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     }),
     onFault: (error) => log.warn({ err: error }, 'budgets could not be settled'),
   });
+  const uses = createUses({
+    tell: async (counted) => tellUses(current.engine, await gatewayCaller(current.engine, sign), counted),
+    onFault: (error) => log.warn({ err: error }, 'uses of what is deprecated could not be told'),
+  });
   const server = createServer({
     budgets,
+    uses,
     graph: () => current,
     persisted: createPersisted(documents),
     apollo,
@@ -122,7 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async close() {
       await server.close();
-      await budgets.close();
+      await Promise.all([budgets.close(), uses.close()]);
       await apollo?.stop();
       await Promise.all([...graphs].map((graph) => graph.dispose()));
     },

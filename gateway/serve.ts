@@ -31,6 +31,7 @@ import {
   tooLate,
 } from './told.ts';
 import type { Tracing } from './tracing.ts';
+import type { Uses } from './uses.ts';
 
 // The front: one path for queries, mutations, streams and GraphiQL, and two for whoever watches over the process.
 
@@ -46,6 +47,8 @@ export interface ServeOptions {
   showMetrics: boolean;
   /** What callers may spend. */
   budgets: Budgets;
+  /** What they use of what will go. */
+  uses: Uses;
   log: Logger;
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];

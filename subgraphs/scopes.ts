@@ -52,7 +52,7 @@ export const publicFields: Readonly<Record<string, readonly string[]>> = {
   OperationCost: ['cost', 'waitSeconds'],
   // About the schema that the asking key sees, and no other.
   SchemaContract: ['sha256', 'sdl', 'deprecations', 'changesSince'],
-  Deprecation: ['coordinate', 'reason', 'removalDate'],
+  Deprecation: ['coordinate', 'reason', 'removalDate', 'lastUsedAt', 'callsLast30Days'],
   SchemaChange: ['coordinate', 'criticality', 'message'],
   // Ids alone; what they name asks for a scope, and `node` gives none without it.
   Node: ['id'],

@@ -1,8 +1,20 @@
 import { buildSchema, type GraphQLSchema } from 'graphql';
-import { Arg, Ctx, Field, FieldResolver, ObjectType, Resolver, Root, registerEnumType } from 'type-graphql';
+import {
+  Arg,
+  Ctx,
+  Field,
+  FieldResolver,
+  Int,
+  ObjectType,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
 import { type Feature, Partner } from '../../subgraphs/feature.ts';
-import { Day } from '../../subgraphs/scalars.ts';
+import { perRequest } from '../../subgraphs/loader.ts';
+import { DateTime, Day } from '../../subgraphs/scalars.ts';
 import { contractOf, type Deprecation as Deprecated, deprecationsIn } from '../contract.ts';
+import { type KnownUse, usesOf } from '../uses.ts';
 import type { OwnContext } from './context.ts';
 import { ApiKey } from './node.graphql.ts';
 
@@ -37,6 +49,32 @@ class Deprecation {
     description: 'The last day, in UTC, that it is there; null: not settled yet.',
   })
   removalDate!: string | null;
+}
+
+/** What identity knows of the asking key's uses, by coordinate. */
+const useOf = perRequest<string, KnownUse | null, OwnContext>(async (coordinates, { caller, subgraphs }) => {
+  const uses = new Map((await usesOf({ subgraphs }, caller)).map((use) => [use.coordinate, use]));
+  return coordinates.map((coordinate) => uses.get(coordinate) ?? null);
+});
+
+@Resolver(() => Deprecation)
+class DeprecationResolver {
+  @FieldResolver(() => DateTime, {
+    nullable: true,
+    description: 'When this key last asked for it, told up to a minute late; null: not in the last 90 days.',
+  })
+  async lastUsedAt(@Root() { coordinate }: Deprecated, @Ctx() context: OwnContext): Promise<Date | null> {
+    const use = await useOf(context).load(coordinate);
+    return use && new Date(use.lastUsedAt);
+  }
+
+  @FieldResolver(() => Int, {
+    description:
+      'How many operations of this key named it in the last 30 days, counted since it is deprecated and told up to a minute late; 0 or more.',
+  })
+  async callsLast30Days(@Root() { coordinate }: Deprecated, @Ctx() context: OwnContext): Promise<number> {
+    return (await useOf(context).load(coordinate))?.callsLast30Days ?? 0;
+  }
 }
 
 @ObjectType({ simpleResolvers: true, description: 'A difference between two contracts.' })
@@ -80,8 +118,20 @@ class ApiKeyContractResolver {
 @Resolver(() => SchemaContract)
 class SchemaContractResolver {
   @FieldResolver(() => [Deprecation], { description: 'What of it will go, by coordinate.' })
-  deprecations(@Root() { schema }: SchemaContract): Deprecated[] {
-    return deprecationsIn(schema);
+  async deprecations(
+    @Root() { schema }: SchemaContract,
+    @Arg('usedByMe', () => Boolean, {
+      nullable: true,
+      description:
+        'Only what this key named in the last 30 days, or only what it did not; all when left out.',
+    })
+    usedByMe: boolean | undefined,
+    @Ctx() context: OwnContext,
+  ): Promise<Deprecated[]> {
+    const deprecations = deprecationsIn(schema);
+    if (usedByMe == null) return deprecations;
+    const uses = await Promise.all(deprecations.map(({ coordinate }) => useOf(context).load(coordinate)));
+    return deprecations.filter((_, n) => (uses[n]?.callsLast30Days ?? 0) > 0 === usedByMe);
   }
 
   @FieldResolver(() => [SchemaChange], {
@@ -124,5 +174,5 @@ async function changesBetween(older: string, newer: string): Promise<SchemaChang
 
 export const contract: Feature = {
   name: 'contract',
-  resolvers: [ApiKeyContractResolver, SchemaContractResolver],
+  resolvers: [ApiKeyContractResolver, SchemaContractResolver, DeprecationResolver],
 };

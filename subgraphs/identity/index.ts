@@ -3,11 +3,12 @@ import { apiKey } from './api-key.graphql.ts';
 import { audit } from './audit.graphql.ts';
 import { authentication } from './authentication.graphql.ts';
 import { budget } from './budget.graphql.ts';
+import { deprecatedUse } from './deprecated-use.graphql.ts';
 import { session } from './session.graphql.ts';
 import { user } from './user.graphql.ts';
 import { viewer } from './viewer.graphql.ts';
 
-/** Who people are, who is calling, what with, and what callers have spent. */
+/** Who people are, who is calling, what with, what callers have spent, and what of the schema that will go they use. */
 export const identity: Subgraph = subgraph('identity', [
   user,
   viewer,
@@ -16,4 +17,5 @@ export const identity: Subgraph = subgraph('identity', [
   audit,
   authentication,
   budget,
+  deprecatedUse,
 ]);
