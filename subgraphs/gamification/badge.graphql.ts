@@ -4,8 +4,8 @@ import {
   Ctx,
   Field,
   FieldResolver,
+  Float,
   ID,
-  InputType,
   Int,
   ObjectType,
   Query,
@@ -13,33 +13,22 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
-import { perArguments, perRequest } from '../loader.ts';
-import type { Page, PageArguments } from '../page.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
+import { perRequest } from '../loader.ts';
+import type { PageArguments } from '../page.ts';
 import { communityOf } from '../principal.ts';
-import { DateTime, Url } from '../scalars.ts';
+import { BigIntScalar, DateTime, Url } from '../scalars.ts';
 import {
   Connection,
   type ConnectionOf,
   connectionOf,
-  idempotencyKey,
   LocalizedText,
   localized,
   PageArgs,
-  ReplayablePayload,
 } from '../shared.graphql.ts';
-import {
-  type BadgeAward as AwardRow,
-  awardBadge,
-  awardsById,
-  awardsByUser,
-  badgesById,
-  badgesPage,
-  type Badge as Row,
-} from './badge.ts';
-import { User } from './user.graphql.ts';
+import { badgesById, badgesPage, peopleCounted, type Badge as Row } from './badge.ts';
+import { badgeReached } from './badge-reached.ts';
 
 enum ImageTheme {
   LIGHT = 'LIGHT',
@@ -51,91 +40,111 @@ registerEnumType(ImageTheme, {
   valuesConfig: { LIGHT: { description: 'A light page.' }, DARK: { description: 'A dark page.' } },
 });
 
+export enum Measure {
+  XP = 'XP',
+  COINS = 'COINS',
+  POINTS = 'POINTS',
+  PREMIUM = 'PREMIUM',
+  LEVEL = 'LEVEL',
+  MESSAGES = 'MESSAGES',
+  REPLIES = 'REPLIES',
+  REACTIONS = 'REACTIONS',
+  VISITS = 'VISITS',
+  REFERRALS = 'REFERRALS',
+  SOCIALS = 'SOCIALS',
+  BADGES = 'BADGES',
+}
+registerEnumType(Measure, {
+  name: 'Measure',
+  description: 'What a person can have much of.',
+  valuesConfig: {
+    XP: { description: 'XP earned.' },
+    COINS: { description: 'Coins held.' },
+    POINTS: { description: 'Points held.' },
+    PREMIUM: { description: 'Premium currency held.' },
+    LEVEL: { description: 'The number of the level.' },
+    MESSAGES: { description: 'Messages written.' },
+    REPLIES: { description: 'Replies written.' },
+    REACTIONS: { description: 'Reactions given.' },
+    VISITS: { description: 'Visits.' },
+    REFERRALS: { description: 'People referred.' },
+    SOCIALS: { description: 'Follows, likes, comments and shares.' },
+    BADGES: { description: 'Badges held.' },
+  },
+});
+
+@ObjectType({ simpleResolvers: true, description: 'What awards a badge by itself. Scope: stats:read.' })
+@Scoped('stats:read')
+@Partner()
+class BadgeCriterion {
+  @Field(() => Measure, { description: 'What is looked at.' })
+  measure!: Measure;
+
+  @Field(() => BigIntScalar, { description: 'How much of it a person has to have, 1 or more.' })
+  atLeast!: bigint;
+}
+
 @ObjectType({ simpleResolvers: true, description: 'A distinction to award. Scope: stats:read.' })
 @Key('id')
 @Scoped('stats:read')
 @Partner()
-class Badge {
+export class Badge {
   @Field(() => ID, { description: '`bdg_…`.' })
   id!: string;
 
-  @Field(() => Int, { nullable: true, description: 'How many can be awarded at most; null: no limit.' })
+  @Field(() => Int, { nullable: true, description: 'How many people can hold it at most; null: no limit.' })
   quantity!: number | null;
 
-  @Field(() => Int, { description: 'How many were awarded.' })
+  @Field(() => Int, { description: 'How many people hold it.' })
   awardCount!: number;
+
+  @Field(() => Boolean, { description: 'It is awarded now.' })
+  enabled!: boolean;
+
+  @Field(() => Boolean, { description: 'Awarding it by hand takes a proof, `attachmentUrl`.' })
+  requiresAttachment!: boolean;
+
+  @Field(() => BigIntScalar, { description: 'XP that an award brings; 0: none.' })
+  xpReward!: bigint;
+
+  @Field(() => BigIntScalar, { description: 'Coins that an award brings; 0: none.' })
+  coinsReward!: bigint;
+
+  @Field(() => Int, { description: 'One more with each change, from 1.' })
+  version!: number;
 
   @Field(() => DateTime, { description: 'When it was made.' })
   createdAt!: Date;
-}
 
-@ObjectType({ simpleResolvers: true, description: 'A badge that a person holds. Scope: stats:read.' })
-@Key('id')
-@Scoped('stats:read')
-@Partner()
-class BadgeAward {
-  badgeId!: string;
-  userId!: string;
-
-  @Field(() => ID, { description: '`awd_…`.' })
-  id!: string;
-
-  @Field(() => DateTime, { description: 'When it was awarded.' })
-  awardedAt!: Date;
+  @Field(() => DateTime, { description: 'When it was last changed.' })
+  updatedAt!: Date;
 }
 
 const BadgeConnection = Connection(() => Badge, 'Badge');
-const BadgeAwardConnection = Connection(() => BadgeAward, 'BadgeAward');
 
-@InputType({ description: 'A badge for a person.' })
-class AwardBadgeInput {
-  static rules = z.object({ idempotencyKey });
-
-  @Field(() => ID, { description: 'The badge.' })
-  badgeId!: string;
-
-  @Field(() => ID, { description: 'The person.' })
-  userId!: string;
-
-  @Field(() => String, {
-    description: 'Any text of 1-200 characters, new for each award: a repeat gives the first answer.',
-  })
-  idempotencyKey!: string;
-}
-
-@ObjectType({ simpleResolvers: true, description: 'What came of `awardBadge`.' })
-@Partner()
-class AwardBadgePayload extends ReplayablePayload {
-  @Field(() => BadgeAward, { nullable: true, description: 'The award; null when it was refused.' })
-  award: object | null = null;
-}
-
-const badgeById = perRequest<string, Row | null>((ids, { sql, principal }) =>
+export const badgeById = perRequest<string, Row | null>((ids, { sql, principal }) =>
   badgesById(sql, communityOf(principal), ids),
 );
 
-const awardById = perRequest<string, AwardRow | null>((ids, { sql, principal }) =>
-  awardsById(sql, communityOf(principal), ids),
-);
+/** How long a count of a community's people is good enough for a rarity. */
+const countedForMs = 60_000;
+const counted = new WeakMap<object, Map<string, { at: number; people: Promise<number> }>>();
 
-const awardsOf = perArguments<PageArguments, string, Page<AwardRow>>((ids, page, { sql, principal }) =>
-  awardsByUser(sql, communityOf(principal), ids, page),
-);
+/** Counted once a minute at most, since it takes as long as there are people. */
+function peopleIn({ sql, principal, now }: Context): Promise<number> {
+  const communityId = communityOf(principal);
+  const ofPool = counted.get(sql) ?? new Map();
+  counted.set(sql, ofPool);
+  const known = ofPool.get(communityId);
+  if (known !== undefined && known.at > now().getTime() - countedForMs) return known.people;
+  const people = peopleCounted(sql, communityId);
+  ofPool.set(communityId, { at: now().getTime(), people });
+  people.catch(() => ofPool.delete(communityId));
+  return people;
+}
 
 @Resolver(() => Badge)
 class BadgeResolver {
-  @Partner()
-  @Write(() => AwardBadgePayload, {
-    scope: 'badges:write',
-    description: 'Awards a badge to a person, who can hold it once.',
-  })
-  async awardBadge(
-    @Arg('input', () => AwardBadgeInput, { description: 'Which badge, to whom.' }) input: AwardBadgeInput,
-    @Ctx() { sql, principal }: Context,
-  ): Promise<AwardBadgePayload> {
-    return Object.assign(new AwardBadgePayload(), await awardBadge(sql, communityOf(principal), input));
-  }
-
   @Partner()
   @Query(() => BadgeConnection, {
     description: 'The badges of the community, oldest first. Scope: stats:read.',
@@ -143,10 +152,23 @@ class BadgeResolver {
   @Scoped('stats:read')
   @Paged()
   async badges(
-    @Args(() => PageArgs) page: PageArgs,
+    @Args(() => PageArgs) page: PageArguments,
     @Ctx() { sql, principal }: Context,
   ): Promise<ConnectionOf<object>> {
     return connectionOf(await badgesPage(sql, communityOf(principal), page), (row) => row);
+  }
+
+  @Partner()
+  @Query(() => Badge, {
+    nullable: true,
+    description: 'One badge, also one that was deleted; null where there is none. Scope: stats:read.',
+  })
+  @Scoped('stats:read')
+  badge(
+    @Arg('id', () => ID, { description: 'Its id.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<object | null> {
+    return badgeById(context).load(id);
   }
 
   @FieldResolver(() => LocalizedText, { description: 'The name to show.' })
@@ -170,43 +192,29 @@ class BadgeResolver {
   ): string | null {
     return theme === ImageTheme.DARK ? (darkImageUrl ?? imageUrl) : imageUrl;
   }
-}
 
-@Resolver(() => BadgeAward)
-class BadgeAwardResolver {
-  @FieldResolver(() => Badge, { nullable: true, description: 'The badge.' })
-  badge(@Root() { badgeId }: BadgeAward, @Ctx() context: Context): Promise<object | null> {
-    return badgeById(context).load(badgeId);
-  }
-
-  @FieldResolver(() => User, { nullable: true, description: 'Who holds it.' })
-  user(@Root() { userId }: BadgeAward): User {
-    return { id: userId };
-  }
-}
-
-@Resolver(() => User)
-class UserBadgesResolver {
-  @FieldResolver(() => BadgeAwardConnection, {
+  @FieldResolver(() => BadgeCriterion, {
     nullable: true,
-    description: 'The badges the person holds, newest first. Scope: stats:read.',
+    description: 'What awards it by itself, once a person; null: it is awarded by hand.',
   })
-  @Scoped('stats:read')
-  @Paged()
-  async badges(
-    @Root() { id }: User,
-    @Args(() => PageArgs) page: PageArgs,
-    @Ctx() context: Context,
-  ): Promise<ConnectionOf<object>> {
-    return connectionOf(await awardsOf(context, page).load(id), (row) => row);
+  criterion(@Root() { measure, atLeast }: Row): object | null {
+    return measure === null || atLeast === null ? null : { measure, atLeast };
+  }
+
+  @FieldResolver(() => Float, {
+    nullable: true,
+    description:
+      'The share of people who hold it, 0 to 1, of all who have anything; they are counted once a minute. Null: nobody has.',
+  })
+  async rarity(@Root() { awardCount }: Row, @Ctx() context: Context): Promise<number | null> {
+    const people = await peopleIn(context);
+    return people === 0 ? null : Math.min(1, awardCount / people);
   }
 }
 
 export const badge: Feature = {
   name: 'badge',
-  resolvers: [BadgeResolver, BadgeAwardResolver, UserBadgesResolver],
-  references: {
-    Badge: ({ id }: { id: string }, context) => badgeById(context).load(id),
-    BadgeAward: ({ id }: { id: string }, context) => awardById(context).load(id),
-  },
+  resolvers: [BadgeResolver],
+  references: { Badge: ({ id }: { id: string }, context) => badgeById(context).load(id) },
+  readers: () => [badgeReached],
 };

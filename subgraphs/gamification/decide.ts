@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '../errors.ts';
 import type { newId } from '../id.ts';
+import { type Awardable, Awarding, type BadgeGround, type TakenBack } from './awarding.ts';
 import { sameDecimal } from './exact.ts';
 import type { Origin } from './origin.ts';
 import { countsAmount, type Limits, type Rule, whyNot, worthOf } from './rule.ts';
@@ -27,6 +28,10 @@ export interface Posting {
   moves?: readonly Move[];
   /** The event that it takes back, whose counting ends too. */
   reverses?: { eventId: string; eventType: string };
+  /** The badge that it awards. */
+  award?: { badgeId: string; attachmentUrl: string | null };
+  /** The award that it takes back; those of an event that it reverses go with it. */
+  revokes?: { awardId: string };
 }
 
 /** What came of an event: it earned, it was only counted, or why it earned nothing. */
@@ -63,6 +68,8 @@ export const countedAs: Readonly<Record<string, Counter>> = {
 export interface Profile extends Balances, Record<Counter, number> {
   userId: string;
   level: number;
+  /** How many badges are held. */
+  badges: number;
 }
 
 /** An event that stands under a reference already. */
@@ -92,10 +99,14 @@ export interface Ground {
   belowZero: ReadonlySet<Unit>;
   profiles: ReadonlyMap<string, Profile>;
   places: readonly Place[];
+  badges: BadgeGround;
 }
 
 export interface NewEntry {
   id: string;
+  /** Where it isn't the event's own: `badge`, with the award as reference. */
+  eventType?: string;
+  reference?: string;
   unit: Unit;
   amount: bigint;
   balanceAfter: bigint;
@@ -114,6 +125,10 @@ export interface Decided {
   /** Rules with limits that paid it. */
   uses: string[];
   counts: { counter: Counter; by: 1 | -1 } | null;
+  /** Badges that it brought. */
+  awards: { id: string; badgeId: string }[];
+  /** Awards that it takes back. */
+  revoked: readonly TakenBack[];
   /** Numbers of the levels, where it changed; 0 below the first. */
   level: { before: number; after: number } | null;
 }
@@ -136,6 +151,7 @@ export function decide(
   const profiles = new Map<string, Profile>();
   const byReference = new Map<string, Known>();
   const usedHere: UsesHere = new Map();
+  const awarding = new Awarding(ground.badges);
   const decisions = postings.map((posting, at): Decision => {
     const place = ground.places[at];
     const before = profiles.get(posting.userId) ?? ground.profiles.get(posting.userId);
@@ -146,21 +162,20 @@ export function decide(
 
     const unruly = unruled(ground, posting);
     if (unruly !== undefined) return unruly;
+    const named = awarding.named(posting);
+    if (named instanceof Refusal) return named;
     const { moves, outcome, uses } = movesOf(ground, posting, place, usedHere);
-    const after = { ...before };
-    const entries: NewEntry[] = [];
-    for (const { ruleId = null, reversalOf = null, unit, ...move } of moves) {
-      const amount = 'by' in move ? move.by : move.to - after[unit];
-      if (amount === 0n) continue;
-      const balanceAfter = after[unit] + amount;
-      const refusal = refusalOf(ground, posting, unit, amount, balanceAfter);
-      if (refusal !== undefined) return refusal;
-      after[unit] = balanceAfter;
-      entries.push({ id: makeId('LedgerEntry'), unit, amount, balanceAfter, ruleId, reversalOf });
-    }
+    const account = new Account(ground, posting, before, makeId);
+    const refused = moves.map((move) => account.book(move)).find((refusal) => refusal !== undefined);
+    if (refused !== undefined) return refused;
     const counts = countsOf(posting);
-    if (counts !== null) after[counts.counter] += counts.by;
-    after.level = levelNumberAt(ground.levels, after.XP);
+    const revoked = ground.badges.revoked.get(at) ?? [];
+    account.count(counts, revoked.length);
+    const awards = account.award(awarding, named);
+    if (awards instanceof Refusal) return awards;
+    const { after, entries } = account;
+    for (const { badgeId } of awards) awarding.take({ id: badgeId }, posting.userId);
+    for (const one of revoked) awarding.giveBack(one, posting.userId);
     profiles.set(posting.userId, after);
 
     const id = makeId('LedgerEvent');
@@ -173,9 +188,75 @@ export function decide(
       usedHere.set(key, [...(usedHere.get(key) ?? []), use]);
     }
     const level = before.level === after.level ? null : { before: before.level, after: after.level };
-    return { id, posting, occurredAt: happenedAt, day, outcome, entries, uses, counts, level };
+    return {
+      ...{ id, posting, occurredAt: happenedAt, day, outcome },
+      ...{ entries, uses, counts, awards, revoked, level },
+    };
   });
   return { decisions, profiles };
+}
+
+/** What one posting does to what its person has. */
+class Account {
+  readonly after: Profile;
+  readonly entries: NewEntry[] = [];
+  private readonly ground: Ground;
+  private readonly posting: Posting;
+  private readonly before: Profile;
+  private readonly makeId: typeof newId;
+
+  constructor(ground: Ground, posting: Posting, before: Profile, makeId: typeof newId) {
+    this.ground = ground;
+    this.posting = posting;
+    this.before = before;
+    this.after = { ...before };
+    this.makeId = makeId;
+  }
+
+  /** Books a change, of an award where it is its reward. What refuses it leaves everything as it was before the posting. */
+  book({ unit, ...move }: RuledMove, award?: { id: string }): Refusal | undefined {
+    const { after, ground, posting, makeId } = this;
+    const amount = 'by' in move ? move.by : move.to - after[unit];
+    if (amount === 0n) return undefined;
+    const balanceAfter = after[unit] + amount;
+    const refusal = refusalOf(ground, posting, unit, amount, balanceAfter);
+    if (refusal !== undefined) return refusal;
+    after[unit] = balanceAfter;
+    after.level = levelNumberAt(ground.levels, after.XP);
+    const { ruleId = null, reversalOf = null } = move;
+    const about = award === undefined ? {} : { eventType: 'badge', reference: award.id };
+    this.entries.push({
+      id: makeId('LedgerEntry'),
+      ...about,
+      ...{ unit, amount, balanceAfter, ruleId, reversalOf },
+    });
+    return undefined;
+  }
+
+  count(counts: Decided['counts'], revoked: number): void {
+    if (counts !== null) this.after[counts.counter] += counts.by;
+    this.after.badges -= revoked;
+  }
+
+  /** Awards a badge by hand, and whatever badges are reached; one may bring what another is awarded for. */
+  award(awarding: Awarding, named: Awardable | undefined): Decided['awards'] | Refusal {
+    const { before, after, makeId } = this;
+    const awards: Decided['awards'] = [];
+    const brought = new Set<string>();
+    let badge = named ?? awarding.reached(before, after, brought);
+    while (badge !== undefined) {
+      const award = { id: makeId('BadgeAward'), badgeId: badge.id };
+      for (const reward of badge.rewards) {
+        const refusal = this.book(reward, award);
+        if (refusal !== undefined) return refusal;
+      }
+      awards.push(award);
+      brought.add(badge.id);
+      after.badges++;
+      badge = awarding.reached(before, after, brought);
+    }
+    return awards;
+  }
 }
 
 /** The number of the level that this much XP reaches; 0 below the first. */

@@ -1,9 +1,13 @@
 import type { Sql } from '../db.ts';
 import { demoCommunity, demoDays, demoId, demoMoment, demoPeople, demoRandom } from '../demo.ts';
 import type { EntityName } from '../id.ts';
-import { addAwards, addBadges } from './badge.ts';
+import { addBadges, type Badge } from './badge.ts';
+import { awardPosting } from './badge-award.ts';
+import type { Posting } from './decide.ts';
 import { type NewEvent, trackEvents } from './event.ts';
 import { setLevels } from './level.ts';
+import { ownOrigin } from './origin.ts';
+import { postAll } from './posting.ts';
 import { type NewRule, plainRule, setRules } from './rule.ts';
 import type { Unit } from './unit.ts';
 
@@ -25,20 +29,25 @@ function rule(
   return { id: demoId('Rule', n), ...plainRule(eventType, title, amounts), ...limits };
 }
 
-const badges = [
+const badges: [en: string, de: string, description: string, more?: Partial<Badge>][] = [
   ['First steps', 'Erste Schritte', 'Joined the community.'],
-  ['Talkative', 'Gesprächig', 'Wrote a hundred messages.'],
-  ['Scholar', 'Gelehrt', 'Finished ten lessons.'],
-  ['Helper', 'Hilfreich', 'Answered many questions.'],
+  ['Talkative', 'Gesprächig', 'Wrote ten messages.', { measure: 'MESSAGES', atLeast: 10n, coinsReward: 20n }],
+  ['Scholar', 'Gelehrt', 'Finished ten lessons.', { xpReward: 50n }],
+  ['Helper', 'Hilfreich', 'Answered many questions.', { requiresAttachment: true }],
   ['Early bird', 'Frühaufsteher', 'Here before eight.'],
   ['Night owl', 'Nachteule', 'Here after midnight.'],
-  ['Streak of seven', 'Sieben Tage', 'A week without a gap.'],
-  ['Ambassador', 'Botschafter', 'Invited five friends.'],
-  ['Collector', 'Sammler', 'Holds five badges.'],
+  ['Regular', 'Stammgast', 'Visited on fifty days.', { measure: 'VISITS', atLeast: 50n, xpReward: 100n }],
+  [
+    'Ambassador',
+    'Botschafter',
+    'Invited five friends.',
+    { measure: 'REFERRALS', atLeast: 5n, xpReward: 100n },
+  ],
+  ['Collector', 'Sammler', 'Holds five badges.', { measure: 'BADGES', atLeast: 5n }],
   ['Veteran', 'Urgestein', 'A year in the community.'],
-  ['Champion', 'Champion', 'Led the board for a month.'],
-  ['Founder', 'Gründer', 'One of the first eight.'],
-] as const;
+  ['Champion', 'Champion', 'Led the board for a month.', { xpReward: 200n, coinsReward: 100n }],
+  ['Founder', 'Gründer', 'One of the first eight.', { quantity: 8 }],
+];
 
 /** Rules, levels and badges of the demo, and ninety days of what everybody earned. */
 export async function loadDemo(sql: Sql, now: Date): Promise<void> {
@@ -56,22 +65,25 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   await addBadges(
     sql,
     communityId,
-    badges.map(([en, de, description], n) => ({
+    badges.map(([en, de, description, more], n) => ({
       id: demoId('Badge', n),
       title: { en, de },
       description: { en: description },
       imageUrl: `https://example.org/badges/${n + 1}.png`,
       darkImageUrl: `https://example.org/badges/${n + 1}-dark.png`,
-      quantity: n === 11 ? 8 : null,
-      awardCount: 0,
       createdAt: demoMoment(now, foundedDaysAgo, n),
+      ...more,
     })),
   );
-  await addAwards(sql, communityId, awards(now));
 
   const events = earned(now);
-  let [event, entry] = [0, 0];
-  const makeId = (entity: EntityName) => demoId(entity, entity === 'LedgerEntry' ? ++entry : ++event);
+  const made = new Map<EntityName, number>();
+  const makeId = (entity: EntityName) => {
+    const count = (made.get(entity) ?? 0) + 1;
+    made.set(entity, count);
+    return demoId(entity, count);
+  };
+  await postAll(sql, communityId, awards(now), makeId);
   for (let from = 0; from < events.length; from += 500) {
     await trackEvents(sql, communityId, events.slice(from, from + 500), makeId);
   }
@@ -106,18 +118,21 @@ function earned(now: Date): NewEvent[] {
   return events;
 }
 
-function awards(now: Date) {
+/** Who was awarded what by hand: the others come by themselves, from what everybody did. */
+function awards(now: Date): Posting[] {
   const random = demoRandom(4);
   let n = 0;
   return demoPeople.flatMap(({ id: userId }, person) =>
-    badges.flatMap((_badge, at) => {
+    badges.flatMap(([, , , { measure, requiresAttachment = false } = {}], at) => {
       // Everybody has the first; the last has a quantity, and goes to the first eight.
       const held = at === 0 || (at === 11 ? person < 8 : random(4) === 0);
-      if (!held) return [];
+      if (!held || measure !== undefined) return [];
       n++;
-      const id = demoId('BadgeAward', n);
-      const awardedAt = demoMoment(now, random(demoDays), 600 + at);
-      return [{ id, badgeId: demoId('Badge', at), userId, idempotencyKey: `demo-${n}`, awardedAt }];
+      const attachmentUrl = requiresAttachment ? `https://example.org/proofs/${n}.png` : null;
+      return awardPosting({
+        ...{ userId, badgeId: demoId('Badge', at), attachmentUrl, reference: `demo-${n}`, origin: ownOrigin },
+        at: demoMoment(now, random(demoDays), 600 + at),
+      });
     }),
   );
 }

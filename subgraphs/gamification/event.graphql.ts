@@ -1,4 +1,15 @@
-import { Arg, Ctx, Field, ID, InputType, ObjectType, Resolver, registerEnumType } from 'type-graphql';
+import {
+  Arg,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  InputType,
+  ObjectType,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
@@ -7,6 +18,7 @@ import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Json } from '../scalars.ts';
 import { Payload, ReplayablePayload, type UserError, UserIdentifierInput } from '../shared.graphql.ts';
+import { awardById, BadgeAward } from './badge-award.graphql.ts';
 import { type NewEvent, trackEvents } from './event.ts';
 import { EventSource, LedgerEntry } from './ledger.graphql.ts';
 import { originOf } from './origin.ts';
@@ -132,6 +144,20 @@ class TrackEventPayload extends ReplayablePayload {
 
   @Field(() => ID, { nullable: true, description: 'The event, `evt_…`; null when it was refused.' })
   eventId: string | null = null;
+
+  awardIds: string[] = [];
+}
+
+@Resolver(() => TrackEventPayload)
+class TrackEventPayloadResolver {
+  @FieldResolver(() => [BadgeAward], {
+    description: 'The badges it brought; what they brought is in `ledger`.',
+  })
+  @Usually(1)
+  async badges(@Root() { awardIds }: TrackEventPayload, @Ctx() context: Context): Promise<object[]> {
+    const awards = await Promise.all(awardIds.map((id) => awardById(context).load(id)));
+    return awards.filter((award) => award !== null);
+  }
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `trackEvents`.' })
@@ -241,12 +267,13 @@ function pathIn([input = 'input', ...rest]: readonly string[], at: number): stri
   return [input, 'events', String(at), ...rest];
 }
 
-function payloadOf({ eventId, entries, outcome, level, replayed }: Posted): TrackEventPayload {
+function payloadOf({ eventId, entries, outcome, level, awardIds, replayed }: Posted): TrackEventPayload {
   const leveledUp = level !== null && level.after > level.before;
-  return Object.assign(new TrackEventPayload(), { eventId, outcome, ledger: entries, leveledUp, replayed });
+  const said = { eventId, outcome, ledger: entries, leveledUp, awardIds, replayed };
+  return Object.assign(new TrackEventPayload(), said);
 }
 
 export const event: Feature = {
   name: 'event',
-  resolvers: [EventResolver],
+  resolvers: [EventResolver, TrackEventPayloadResolver],
 };

@@ -19,3 +19,8 @@ export function wholeProduct(decimal: string, times: string): bigint {
 export function sameDecimal(a: string | null, b: string | null): boolean {
   return a === null || b === null ? a === b : stepsOf(a) === stepsOf(b);
 }
+
+/** JSON with amounts as text, which has all their digits. */
+export function textOf(value: unknown): string {
+  return JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? String(inner) : inner));
+}

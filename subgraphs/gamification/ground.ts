@@ -33,7 +33,7 @@ export async function lockProfiles(
       on conflict do nothing`,
     tx<Profile[]>`
       -- lockProfiles
-      select user_id as "userId", xp as "XP", coins as "COINS", points as "POINTS", premium as "PREMIUM", level,
+      select user_id as "userId", xp as "XP", coins as "COINS", points as "POINTS", premium as "PREMIUM", level, badges,
         messages, replies, reactions, visits, referrals, socials
       from gamification.profile
       where community_id = ${communityId} and user_id = any(${userIds as string[]})
@@ -46,13 +46,13 @@ export async function lockProfiles(
 /** The first key of the advisory lock of a community's level curve: postings share it, a change of the curve has it alone. */
 export const curveLock = 4_107;
 
-type Read = Omit<Ground, 'profiles'> & {
+type Read = Omit<Ground, 'profiles' | 'badges'> & {
   recordedAt: Date;
   /** The day it is in the community's time zone. */
   today: string;
 };
 
-/** Reads all but the profiles, for postings in their order. Send it after the locks. */
+/** Reads all but profiles and badges, for postings in their order. Send it after the locks. */
 export async function groundFor(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Read> {
   const eventTypes = [...new Set(postings.map(({ eventType }) => eventType))];
   const asked = postings.map(({ userId, eventType, reference, occurredAt }, at) => ({

@@ -1,6 +1,8 @@
 import { type Subgraph, subgraph } from '../feature.ts';
 import { adjustment } from './adjustment.graphql.ts';
 import { badge } from './badge.graphql.ts';
+import { badgeAward } from './badge-award.graphql.ts';
+import { badgeChange } from './badge-change.graphql.ts';
 import { dailyStat } from './daily-stat.graphql.ts';
 import { event } from './event.graphql.ts';
 import { leaderboard } from './leaderboard.graphql.ts';
@@ -19,6 +21,8 @@ export const gamification: Subgraph = subgraph('gamification', [
   level,
   dailyStat,
   badge,
+  badgeChange,
+  badgeAward,
   leaderboard,
   leaderboardEntry,
   xpStream,

@@ -19,7 +19,13 @@ import type { Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Json } from '../scalars.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
-import { balancesByUser, entriesById, entriesByUser, type LedgerEntry as Row } from './ledger.ts';
+import {
+  balancesByUser,
+  entriesByEvent,
+  entriesById,
+  entriesByUser,
+  type LedgerEntry as Row,
+} from './ledger.ts';
 import type { Balances } from './unit.ts';
 import { User } from './user.graphql.ts';
 
@@ -152,6 +158,10 @@ export const balancesOf = perRequest<string, Balances>((ids, { sql, principal })
 
 export const entryById = perRequest<string, Row | null>((ids, { sql, principal }) =>
   entriesById(sql, communityOf(principal), ids),
+);
+
+export const entriesOfEvent = perRequest<string, Row[]>((ids, { sql, principal }) =>
+  entriesByEvent(sql, communityOf(principal), ids),
 );
 
 const ledgerOf = perArguments<LedgerArgs, string, Page<Row>>((ids, { filter, ...page }, { sql, principal }) =>

@@ -1,7 +1,9 @@
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
-import { type Decided, decide, type Outcome, type Posting, type Profile } from './decide.ts';
+import { badgesFor, hadBefore, writeAwards } from './badge-ground.ts';
+import { type Decided, type Decision, decide, type Outcome, type Posting, type Profile } from './decide.ts';
+import { textOf } from './exact.ts';
 import { groundFor, lockProfiles } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
 import { addScores, type ScoreChange } from './score.ts';
@@ -20,11 +22,13 @@ export interface Posted {
   outcome: Outcome;
   /** Numbers of the levels, where it changed; 0 below the first. */
   level: { before: number; after: number } | null;
+  /** Ids of the awards that it brought. */
+  awardIds: string[];
   /** The reference was there before, and this is what came of it then. */
   replayed: boolean;
 }
 
-/** Another transaction took a reference for another person meanwhile: what was decided no longer holds. */
+/** Another transaction took a reference or the last of a badge meanwhile: what was decided no longer holds. */
 class Overtaken extends Error {}
 
 const tries = 3;
@@ -72,19 +76,26 @@ export async function post(
 ): Promise<(Posted | Refusal)[]> {
   const userIds = [...new Set(postings.map(({ userId }) => userId))].sort();
   // Sent without waiting for each other: the second reads with a snapshot that is newer than the locks.
-  const [locked, { recordedAt, ...ground }] = await Promise.all([
+  const [locked, { recordedAt, ...ground }, badges] = await Promise.all([
     lockProfiles(tx, communityId, userIds),
     groundFor(tx, communityId, postings),
+    badgesFor(tx, communityId, postings),
   ]);
-  const { decisions, profiles } = decide({ ...ground, profiles: locked }, postings, makeId);
-  const decided = decisions.filter((one): one is Decided => 'posting' in one);
+  let { decisions, profiles } = decide({ ...ground, profiles: locked, badges }, postings, makeId);
+  const had = await hadBefore(tx, communityId, badges, toWrite(decisions));
+  if (had !== undefined) {
+    const known = { ...ground, profiles: locked, badges: { ...badges, had } };
+    ({ decisions, profiles } = decide(known, postings, makeId));
+  }
+  const decided = toWrite(decisions);
   if (decided.length > 0) {
-    const [written] = await Promise.all([
+    const [awarded, written] = await Promise.all([
+      writeAwards(tx, communityId, decided),
       writePostings(tx, communityId, decided, [...profiles.values()], ground.today),
       addScores(tx, communityId, changesOf(decided)),
       tellLog(tx, communityId, decided),
     ]);
-    if (written !== decided.length) throw new Overtaken();
+    if (!awarded || written !== decided.length) throw new Overtaken();
   }
   const fresh = new Map(decided.map((one) => [one.id, postedOf(one, recordedAt)]));
   const before = decisions.flatMap((one) =>
@@ -97,6 +108,10 @@ export async function post(
     if (posted === undefined) throw new Error('A posting was decided and not answered.');
     return 'repeats' in one ? { ...posted, replayed: true } : posted;
   });
+}
+
+function toWrite(decisions: readonly Decision[]): Decided[] {
+  return decisions.filter((one): one is Decided => 'posting' in one);
 }
 
 /** @returns how many events were written: fewer when a reference was taken meanwhile. */
@@ -124,7 +139,7 @@ async function writePostings(
   }));
   const entries = decided.flatMap(
     ({ id: eventId, posting: { userId, eventType, reference }, occurredAt, ...one }) =>
-      one.entries.map((entry) => ({ ...entry, eventId, userId, eventType, reference, occurredAt })),
+      one.entries.map((entry) => ({ eventType, reference, ...entry, eventId, userId, occurredAt })),
   );
   const uses = decided.flatMap(({ id: eventId, posting: { userId }, day, occurredAt, ...one }) =>
     one.uses.map((ruleId) => ({ userId, ruleId, day, occurredAt, eventId })),
@@ -160,11 +175,11 @@ async function writePostings(
     ), profile as (
       update gamification.profile p
       set xp = n."XP", coins = n."COINS", points = n."POINTS", premium = n."PREMIUM", level = n.level,
-        messages = n.messages, replies = n.replies, reactions = n.reactions, visits = n.visits,
+        badges = n.badges, messages = n.messages, replies = n.replies, reactions = n.reactions, visits = n.visits,
         referrals = n.referrals, socials = n.socials
       from json_to_recordset(${textOf(profiles)}::text::json) n(
-        "userId" text, "XP" bigint, "COINS" bigint, "POINTS" bigint, "PREMIUM" bigint, level integer, messages integer,
-        replies integer, reactions integer, visits integer, referrals integer, socials integer
+        "userId" text, "XP" bigint, "COINS" bigint, "POINTS" bigint, "PREMIUM" bigint, level integer, badges integer,
+        messages integer, replies integer, reactions integer, visits integer, referrals integer, socials integer
       )
       where p.community_id = ${communityId} and p.user_id = n."userId"
     ), day as (
@@ -218,9 +233,9 @@ function changesOf(decided: readonly Decided[]): ScoreChange[] {
 
 const noCounts = { messages: 0, replies: 0, reactions: 0, visits: 0, referrals: 0, socials: 0 };
 
-/** Changes of XP and of levels, in the order of the balances. */
+/** Changes of XP, of levels and of badges, in the order of the balances. */
 async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]): Promise<void> {
-  const told = decided.flatMap(({ id: eventId, posting: { userId }, entries, level }) => [
+  const told = decided.flatMap(({ id: eventId, posting: { userId }, entries, level, awards }) => [
     ...entries
       .filter(({ unit }) => unit === 'XP')
       .map(({ id, balanceAfter }) => ({
@@ -237,6 +252,7 @@ async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]
             payload: { eventId, from: level.before, to: level.after },
           },
         ]),
+    ...awards.map(({ id }) => ({ kind: 'BadgeAwarded', user_id: userId, payload: { awardId: id } })),
   ]);
   if (told.length === 0) return;
   await tx`
@@ -244,7 +260,10 @@ async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]
     select log.append(${communityId}, 'xp', ${textOf(told)}::text::jsonb)`;
 }
 
-function postedOf({ id, posting, occurredAt, outcome, level, entries }: Decided, recordedAt: Date): Posted {
+function postedOf(
+  { id, posting, occurredAt, outcome, level, entries, awards }: Decided,
+  recordedAt: Date,
+): Posted {
   const { userId, eventType, reference, metadata, origin } = posting;
   const common = { eventId: id, userId, eventType, reference, metadata, ...origin, occurredAt, recordedAt };
   return {
@@ -252,6 +271,7 @@ function postedOf({ id, posting, occurredAt, outcome, level, entries }: Decided,
     entries: entries.map((entry) => ({ ...common, ...entry })),
     outcome,
     level,
+    awardIds: awards.map((award) => award.id),
     replayed: false,
   };
 }
@@ -265,22 +285,22 @@ async function postedBefore(
   const ids = [...new Set(eventIds)];
   if (ids.length === 0) return new Map();
   const [rows, entries] = await Promise.all([
-    tx<{ id: string; outcome: Outcome; before: number | null; after: number | null }[]>`
+    tx<{ id: string; outcome: Outcome; before: number | null; after: number | null; awardIds: string[] }[]>`
       -- postedBefore
-      select id, outcome, level_before as before, level_after as after
-      from gamification.event
+      select id, outcome, level_before as before, level_after as after, array(
+        select a.id from gamification.badge_award a
+        where a.community_id = e.community_id and a.event_id = e.id
+        order by a.id
+      ) as "awardIds"
+      from gamification.event e
       where community_id = ${communityId} and id = any(${ids})`,
     entriesByEvent(tx, communityId, ids),
   ]);
   return new Map(
-    rows.map(({ id, outcome, before, after }) => {
+    rows.map(({ id, outcome, before, after, awardIds }) => {
       const level = before === null || after === null ? null : { before, after };
-      return [id, { eventId: id, entries: entries[ids.indexOf(id)] ?? [], outcome, level, replayed: true }];
+      const own = entries[ids.indexOf(id)] ?? [];
+      return [id, { eventId: id, entries: own, outcome, level, awardIds, replayed: true }];
     }),
   );
-}
-
-/** Rows as JSON; amounts as text, which has all their digits. */
-function textOf(rows: readonly object[]): string {
-  return JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
 }

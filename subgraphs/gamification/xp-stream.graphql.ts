@@ -18,6 +18,7 @@ import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, EventCursor } from '../scalars.ts';
 import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
 import { openStream } from '../stream.ts';
+import { awardById, BadgeAward } from './badge-award.graphql.ts';
 import { entryById, LedgerEntry } from './ledger.graphql.ts';
 import { Level, levelNumbered, levelOf } from './level.graphql.ts';
 import { User } from './user.graphql.ts';
@@ -51,6 +52,16 @@ class LevelChanged extends StreamItem {
   occurredAt!: Date;
 }
 
+@ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'A person was awarded a badge.' })
+@Partner()
+class BadgeAwarded extends StreamItem {
+  userId!: string;
+  awardId!: string;
+
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  occurredAt!: Date;
+}
+
 @ArgsType()
 class XpArgs {
   static rules = z.object({
@@ -79,7 +90,7 @@ class XpStreamResolver {
   @Partner()
   @Subscription(() => StreamItem, {
     description:
-      'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged and LevelChanged. Scope: stats:read.',
+      'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged, LevelChanged and BadgeAwarded. Scope: stats:read.',
     subscribe: async ({ args, context }: { args: XpArgs; context: Context }) => {
       const { userIds, after } = checked(XpArgs, args);
       const wanted = userIds == null ? undefined : new Set(userIds);
@@ -137,10 +148,27 @@ class LevelChangedResolver {
   }
 }
 
+@Resolver(() => BadgeAwarded)
+class BadgeAwardedResolver {
+  @FieldResolver(() => User, { description: 'Who.' })
+  user(@Root() { userId }: BadgeAwarded): User {
+    return { id: userId };
+  }
+
+  @FieldResolver(() => BadgeAward, { nullable: true, description: 'The award, with its badge.' })
+  award(@Root() { awardId }: BadgeAwarded, @Ctx() context: Context): Promise<object | null> {
+    return awardById(context).load(awardId);
+  }
+}
+
 function xpItem({ kind, userId, payload }: LogEvent): StreamItem {
   if (kind === 'LevelChanged') {
     const { from: fromNumber, to: toNumber } = payload as { from: number; to: number };
     return Object.assign(new LevelChanged(), { userId: userId ?? '', fromNumber, toNumber });
+  }
+  if (kind === 'BadgeAwarded') {
+    const { awardId } = payload as { awardId: string };
+    return Object.assign(new BadgeAwarded(), { userId: userId ?? '', awardId });
   }
   const { entryId, total } = payload as { entryId: string; total: string };
   return Object.assign(new XpChanged(), { userId: userId ?? '', entryId, total: BigInt(total) });
@@ -148,6 +176,6 @@ function xpItem({ kind, userId, payload }: LogEvent): StreamItem {
 
 export const xpStream: Feature = {
   name: 'xp-stream',
-  resolvers: [XpStreamResolver, XpChangedResolver, LevelChangedResolver],
-  types: [XpChanged, LevelChanged, ...controlItems],
+  resolvers: [XpStreamResolver, XpChangedResolver, LevelChangedResolver, BadgeAwardedResolver],
+  types: [XpChanged, LevelChanged, BadgeAwarded, ...controlItems],
 };

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { awardBadge, awardsByUser, badgesById } from '../../../subgraphs/gamification/badge.ts';
+import { badgesById } from '../../../subgraphs/gamification/badge.ts';
+import { awardBadge, awardsByUser } from '../../../subgraphs/gamification/badge-award.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
+import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { type Answer, asking } from '../../kit/subgraph.ts';
@@ -20,7 +22,8 @@ function award(
   idempotencyKey: string,
 ) {
   const [badgeId = '', userId = ''] = [badgeIds[badge], memberIds[member]];
-  return awardBadge(database.sql, id, { badgeId, userId, idempotencyKey });
+  const origin = ownOrigin;
+  return awardBadge(database.sql, id, { badgeId, userId, attachmentUrl: null, idempotencyKey, origin });
 }
 
 async function awardCount({ id, badgeIds }: TestCommunity): Promise<number | undefined> {
@@ -123,7 +126,7 @@ describe('badges: query', () => {
 
 describe('badges: refusals', () => {
   it.each([
-    ['NOT_FOUND', 'badgeId', { badgeId: 'bdg_none' }],
+    ['NOT_FOUND', 'badgeId', { badgeId: 'bdg_none', idempotencyKey: 'another' }],
     ['NOT_FOUND', 'userId', { userId: 'usr_nobody' }],
     ['CONFLICT', 'userId', { idempotencyKey: 'another' }],
     ['LIMIT_EXCEEDED', 'badgeId', { userId: 'the other', idempotencyKey: 'another' }],
@@ -159,7 +162,7 @@ describe('badges: cost', () => {
     const selection = '{ badges { nodes { user { id } badge { title { text } } } } }';
     const read = (count: number) =>
       database.statementsOf(() => entities(place.system, 'User', place.memberIds.slice(0, count), selection));
-    expect(await read(1)).toEqual(['awardsByUser', 'badgesById']);
+    expect(await read(1)).toEqual(['awardsBy', 'badgesById']);
     expect(await read(100)).toEqual(await read(1));
   });
 });

@@ -110,6 +110,7 @@ describe('events: batches', () => {
       'lockProfiles',
       'groundFor: the community',
       'groundFor: each posting',
+      'badgesFor',
       'writePostings',
       'holdOffNewRuns',
       'lockRuns',

@@ -1,0 +1,141 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Sql, transaction } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import { newId } from '../id.ts';
+import { type Badge, badgeColumns } from './badge.ts';
+import { textOf } from './exact.ts';
+
+// Making, changing and deleting badges. Who reached a badge's measure before it had one is awarded it in the background
+// (badge-reached.ts), told by the log's stream `badges`.
+
+/** What can be set of a badge. */
+export type BadgeContent = Omit<Badge, 'id' | 'awardCount' | 'version' | 'createdAt' | 'updatedAt'>;
+
+const mostBadges = 10_000;
+
+/**
+ * Makes a badge.
+ * @returns the badge, `replayed` when this idempotency key had made it before.
+ * @throws LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
+ */
+export async function createBadge(
+  sql: Sql,
+  communityId: string,
+  { idempotencyKey, ...content }: BadgeContent & { idempotencyKey: string },
+): Promise<{ badge: Badge; replayed: boolean }> {
+  const id = newId('Badge');
+  const [made] = await sql<Badge[]>`
+    -- createBadge
+    with made as (
+      insert into gamification.badge (
+        community_id, id, title, description, image_url, dark_image_url, quantity, enabled, requires_attachment,
+        xp_reward, coins_reward, measure, at_least, idempotency_key, made_from
+      )
+      select ${communityId}, ${id}, b.title, b.description, b."imageUrl", b."darkImageUrl", b.quantity, b.enabled,
+        b."requiresAttachment", b."xpReward", b."coinsReward", b.measure, b."atLeast", ${idempotencyKey},
+        ${textOf(content)}::text::jsonb
+      from ${contentOf(sql, content)}
+      where (
+        select count(*) from gamification.badge where community_id = ${communityId} and deleted_at is null
+      ) < ${mostBadges}
+      on conflict (community_id, idempotency_key) do nothing
+      returning *
+    ), told as (
+      select ${toldOf(sql, communityId)} from made where enabled and measure is not null
+    )
+    select ${badgeColumns(sql)} from made, (select count(*) from told) t`;
+  if (made !== undefined) return { badge: made, replayed: false };
+  const [before] = await sql<(Badge & { madeFrom: unknown })[]>`
+    -- createBadge: a repeat
+    select ${badgeColumns(sql)}, made_from as "madeFrom"
+    from gamification.badge
+    where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
+  if (before === undefined) {
+    const message = `A community has at most ${mostBadges.toLocaleString('en')} badges: delete one first.`;
+    throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input']);
+  }
+  const { madeFrom, ...badge } = before;
+  if (isDeepStrictEqual(madeFrom, JSON.parse(textOf(content)))) return { badge, replayed: true };
+  const message = `The idempotency key "${idempotencyKey}" was used for another badge: use a new one.`;
+  throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+}
+
+/**
+ * Changes of a badge what is given.
+ * @param expectedVersion  the version that the caller has seen; null: whichever it is.
+ * @throws NOT_FOUND, CONFLICT (changed meanwhile; fewer than are awarded)
+ */
+export async function updateBadge(
+  sql: Sql,
+  communityId: string,
+  { id, expectedVersion, ...changes }: Partial<BadgeContent> & { id: string; expectedVersion: number | null },
+): Promise<Badge> {
+  return transaction(sql, async (tx) => {
+    const [before] = await tx<Badge[]>`
+      -- updateBadge: lock
+      select ${badgeColumns(tx)}
+      from gamification.badge
+      where community_id = ${communityId} and id = ${id} and deleted_at is null
+      for update`;
+    if (before === undefined) throw noBadge(id);
+    if (expectedVersion !== null && expectedVersion !== before.version) {
+      const message = `The badge is at version ${before.version}, not ${expectedVersion}: read it again.`;
+      throw new Refusal('CONFLICT', message, {}, ['input', 'expectedVersion']);
+    }
+    const content = { ...before, ...changes };
+    if (content.quantity !== null && content.quantity < before.awardCount) {
+      const message = `${before.awardCount} are awarded: a quantity is at least that, or null.`;
+      throw new Refusal('CONFLICT', message, {}, ['input', 'quantity']);
+    }
+    const opened =
+      content.enabled &&
+      content.measure !== null &&
+      (!before.enabled || content.measure !== before.measure || content.atLeast !== before.atLeast);
+    const [after] = await tx<Badge[]>`
+      -- updateBadge
+      with changed as (
+        update gamification.badge set
+          title = b.title, description = b.description, image_url = b."imageUrl", dark_image_url = b."darkImageUrl",
+          quantity = b.quantity, enabled = b.enabled, requires_attachment = b."requiresAttachment",
+          xp_reward = b."xpReward", coins_reward = b."coinsReward", measure = b.measure, at_least = b."atLeast",
+          version = version + 1, updated_at = now()
+        from ${contentOf(tx, content)}
+        where community_id = ${communityId} and id = ${id}
+        returning badge.*
+      ), told as (
+        select ${toldOf(tx, communityId)} from changed where ${opened}
+      )
+      select ${badgeColumns(tx)} from changed, (select count(*) from told) t`;
+    if (after === undefined) throw noBadge(id);
+    return after;
+  });
+}
+
+/** Deletes a badge: it is awarded no more and in no list; who holds it keeps it. @throws NOT_FOUND */
+export async function deleteBadge(sql: Sql, communityId: string, id: string): Promise<void> {
+  const deleted = await sql`
+    -- deleteBadge
+    update gamification.badge set deleted_at = now()
+    where community_id = ${communityId} and id = ${id} and deleted_at is null
+    returning id`;
+  if (deleted.length === 0) throw noBadge(id);
+}
+
+function noBadge(id: string): Refusal {
+  return new Refusal('NOT_FOUND', `No badge has the id "${id}".`, {}, ['input', 'id']);
+}
+
+/** Tells that people who reached the badge of this row are to be awarded it. */
+function toldOf(sql: Sql, communityId: string) {
+  return sql`log.append(${communityId}, 'badges', jsonb_build_array(jsonb_build_object(
+    'kind', 'BadgeOpened', 'payload', jsonb_build_object('badgeId', id, 'after', '')
+  )))`;
+}
+
+/** What is set of a badge, as a row to select from. */
+function contentOf(sql: Sql, content: BadgeContent) {
+  return sql`json_to_record(${textOf(content)}::text::json) b(
+    title jsonb, description jsonb, "imageUrl" text, "darkImageUrl" text, quantity integer, enabled boolean,
+    "requiresAttachment" boolean, "xpReward" bigint, "coinsReward" bigint, measure text, "atLeast" bigint
+  )`;
+}

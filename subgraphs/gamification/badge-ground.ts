@@ -1,0 +1,169 @@
+import type { Sql } from '../db.ts';
+import type { Awardable, BadgeGround, Criterion, TakenBack } from './awarding.ts';
+import type { Decided, Posting } from './decide.ts';
+
+// The badges of a batch of postings: what is read before it is decided, and what is written after.
+
+type Row = Omit<Awardable, 'criterion' | 'rewards'> & {
+  measure: Criterion['measure'] | null;
+  atLeast: bigint | null;
+  xpReward: bigint;
+  coinsReward: bigint;
+};
+
+/** Reads the badges that awards themselves or that postings name, and what is known of those who are named. */
+export async function badgesFor(
+  tx: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+): Promise<BadgeGround> {
+  const named = postings.flatMap(({ userId, award }) =>
+    award === undefined ? [] : [{ userId, badgeId: award.badgeId }],
+  );
+  const undone = postings.flatMap(({ reverses, revokes }, at) =>
+    reverses === undefined && revokes === undefined
+      ? []
+      : [{ at, eventId: reverses?.eventId, awardId: revokes?.awardId }],
+  );
+  const [rows, had, revoked] = await Promise.all([
+    tx<Row[]>`
+      -- badgesFor
+      select id, enabled, measure, at_least as "atLeast", (quantity - award_count)::integer as left,
+        requires_attachment as "requiresAttachment", xp_reward as "xpReward", coins_reward as "coinsReward"
+      from gamification.badge
+      where community_id = ${communityId} and deleted_at is null
+        and (measure is not null or id = any(${named.map(({ badgeId }) => badgeId)}))
+      order by created_at, id`,
+    hadOf(tx, communityId, named),
+    undone.length === 0 ? [] : awardsUndone(tx, communityId, undone),
+  ]);
+  return { awardable: rows.map(awardableOf), had, revoked: byPlace(revoked) };
+}
+
+/** Whether people hold badges, as `BadgeGround.had` has it. */
+async function hadOf(
+  tx: Sql,
+  communityId: string,
+  pairs: readonly { userId: string; badgeId: string }[],
+): Promise<Map<string, boolean>> {
+  if (pairs.length === 0) return new Map();
+  const rows = await tx<{ badgeId: string; userId: string; holds: boolean }[]>`
+    -- hadOf
+    select a.badge_id as "badgeId", a.user_id as "userId", bool_or(a.revoked_at is null) as holds
+    from gamification.badge_award a
+    join unnest(${pairs.map(({ badgeId }) => badgeId)}::text[], ${pairs.map(({ userId }) => userId)}::text[])
+      as p(badge_id, user_id) on a.badge_id = p.badge_id and a.user_id = p.user_id
+    where a.community_id = ${communityId}
+    group by 1, 2`;
+  return new Map(rows.map(({ badgeId, userId, holds }) => [`${badgeId} ${userId}`, holds]));
+}
+
+/**
+ * What is known of those whom a batch would award badges: few reach a measure, so they are looked up only then.
+ * @returns undefined when nobody had one of them, and what was decided holds.
+ */
+export async function hadBefore(
+  tx: Sql,
+  communityId: string,
+  { had }: BadgeGround,
+  decided: readonly Decided[],
+): Promise<Map<string, boolean> | undefined> {
+  const pairs = decided.flatMap(({ posting: { userId, award }, awards }) =>
+    awards.filter(({ badgeId }) => badgeId !== award?.badgeId).map(({ badgeId }) => ({ userId, badgeId })),
+  );
+  const known = await hadOf(tx, communityId, pairs);
+  return known.size === 0 ? undefined : new Map([...had, ...known]);
+}
+
+/**
+ * Writes the awards of a batch and takes back others. Send it before the events are written: badges are locked first.
+ * @returns whether all were written: not when a badge ran out meanwhile, or a person was awarded it.
+ */
+export async function writeAwards(
+  tx: Sql,
+  communityId: string,
+  decided: readonly Decided[],
+): Promise<boolean> {
+  const awards = decided.flatMap(({ id: eventId, posting: { userId, award }, occurredAt, awards: own }) =>
+    own.map(({ id, badgeId }) => {
+      const attachmentUrl = badgeId === award?.badgeId ? award.attachmentUrl : null;
+      return { id, badgeId, userId, eventId, attachmentUrl, awardedAt: occurredAt };
+    }),
+  );
+  const revoked = decided.flatMap((one) => one.revoked);
+  const changes = awards.length + revoked.length;
+  if (changes === 0) return true;
+  const badgeIds = [...awards, ...revoked].map(({ badgeId }) => badgeId);
+  const [, [row]] = await Promise.all([
+    tx`
+      -- writeAwards: lock
+      select from gamification.badge
+      where community_id = ${communityId} and id = any(${badgeIds})
+      order by id
+      for update`,
+    tx<{ changed: number }[]>`
+      -- writeAwards
+      with revoked as (
+        update gamification.badge_award set revoked_at = now()
+        where community_id = ${communityId} and id = any(${revoked.map(({ awardId }) => awardId)})
+          and revoked_at is null
+        returning badge_id
+      ), awarded as (
+        insert into gamification.badge_award (
+          community_id, id, badge_id, user_id, event_id, attachment_url, awarded_at
+        )
+        select ${communityId}, a.id, a."badgeId", a."userId", a."eventId", a."attachmentUrl",
+          a."awardedAt"
+        from json_to_recordset(${JSON.stringify(awards)}::text::json) a(
+          id text, "badgeId" text, "userId" text, "eventId" text, "attachmentUrl" text,
+          "awardedAt" timestamptz
+        )
+        on conflict do nothing
+        returning badge_id
+      ), counted as (
+        update gamification.badge b set award_count = b.award_count + n.more - n.less
+        from (
+          select badge_id, count(*) filter (where more) as more, count(*) filter (where not more) as less
+          from (select badge_id, true as more from awarded union all select badge_id, false from revoked) c
+          group by badge_id
+        ) n
+        where b.community_id = ${communityId} and b.id = n.badge_id
+          and (b.quantity is null or n.more = 0 or b.award_count + n.more - n.less <= b.quantity)
+        returning n.more + n.less as changes
+      )
+      select coalesce(sum(changes), 0)::integer as changed from counted`,
+  ]);
+  return row?.changed === changes;
+}
+
+async function awardsUndone(
+  tx: Sql,
+  communityId: string,
+  undone: readonly { at: number; eventId: string | undefined; awardId: string | undefined }[],
+): Promise<(TakenBack & { at: number })[]> {
+  return tx<(TakenBack & { at: number })[]>`
+    -- awardsUndone
+    select u.at, a.id as "awardId", a.badge_id as "badgeId"
+    from json_to_recordset(${JSON.stringify(undone)}::text::json) u(at integer, "eventId" text, "awardId" text)
+    join gamification.badge_award a on a.community_id = ${communityId}
+      and (a.event_id = u."eventId" or a.id = u."awardId")
+    where a.revoked_at is null`;
+}
+
+function byPlace(rows: readonly (TakenBack & { at: number })[]): Map<number, TakenBack[]> {
+  const places = new Map<number, TakenBack[]>();
+  for (const { at, ...one } of rows) places.set(at, [...(places.get(at) ?? []), one]);
+  return places;
+}
+
+function awardableOf({ measure, atLeast, xpReward, coinsReward, ...badge }: Row): Awardable {
+  const rewards = [
+    { unit: 'XP', by: xpReward },
+    { unit: 'COINS', by: coinsReward },
+  ] as const;
+  return {
+    ...badge,
+    criterion: measure === null || atLeast === null ? null : { measure, atLeast },
+    rewards: rewards.filter(({ by }) => by > 0n),
+  };
+}
