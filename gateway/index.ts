@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DocumentNode, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
+import { keepDoing } from '../subgraphs/chore.ts';
 import { contextFor, type Resources } from '../subgraphs/context.ts';
 import { startEmbedded } from '../subgraphs/embedded.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
@@ -46,6 +47,12 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
     (error) => log.error({ err: error }, 'background reader failed'),
   );
   closing.add(() => readers.stop());
+  const chores = keepDoing(
+    resources,
+    subgraphs.flatMap((one) => one.chores),
+    (error) => log.error({ err: error }, 'a chore failed'),
+  );
+  closing.add(() => chores.stop());
   const prunes = subgraphs.flatMap((one) => one.prunes);
   const stopPruning = keepPruned(sql, prunes, (error) =>
     log.error({ err: error }, 'what is old could not be pruned'),

@@ -12,6 +12,7 @@ import {
   UseMiddleware,
 } from 'type-graphql';
 import { ZodError, type ZodType } from 'zod';
+import type { Chore } from './chore.ts';
 import type { Context, Resources } from './context.ts';
 import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
@@ -38,6 +39,8 @@ export interface Feature {
   references?: References<Context>;
   /** What the feature does in the background. */
   readers?: (resources: Resources) => LogReader[];
+  /** What it does by the clock. */
+  chores?: readonly Chore[];
   /** Forgets what of the feature is older than its retention. */
   prune?: Prune;
 }
@@ -48,6 +51,7 @@ export interface Subgraph {
   sdl: string;
   schema: GraphQLSchema;
   readers(resources: Resources): LogReader[];
+  chores: readonly Chore[];
   prunes: readonly Prune[];
 }
 
@@ -109,6 +113,7 @@ export function subgraph(name: string, features: readonly Feature[]): Subgraph {
     sdl: `${sdl}\n`,
     schema,
     readers: (resources) => features.flatMap(({ readers }) => readers?.(resources) ?? []),
+    chores: features.flatMap(({ chores = [] }) => chores),
     prunes: features.flatMap(({ prune }) => prune ?? []),
   };
 }

@@ -4,6 +4,7 @@ import { useServer } from 'graphql-ws/use/ws';
 import mercurius from 'mercurius';
 import type { Logger } from 'pino';
 import { WebSocketServer } from 'ws';
+import { keepDoing } from './chore.ts';
 import { contextFor, type Resources } from './context.ts';
 import { schemaProblem } from './db.ts';
 import { Refusal } from './errors.ts';
@@ -118,6 +119,10 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
     log.error({ err: error }, 'background reader failed'),
   );
 
+  const chores = keepDoing(resources, subgraph.chores, (error) =>
+    log.error({ err: error }, 'a chore failed'),
+  );
+
   const stopPruning = keepPruned(resources.sql, subgraph.prunes, (error) =>
     log.error({ err: error }, 'what is old could not be pruned'),
   );
@@ -130,6 +135,7 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
     async close() {
       stopPruning();
       await readers.stop();
+      await chores.stop();
       await streams.dispose();
       await app.close();
     },

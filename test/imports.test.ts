@@ -59,7 +59,7 @@ const isDomain = ({ file }: Source) =>
 
 describe('imports', () => {
   it('of a rule file know no GraphQL, no loader and no server', () => {
-    const shared = ['db', 'errors', 'id', 'log', 'log-reader', 'page', 'principal', 'scopes'].map(
+    const shared = ['chore', 'db', 'errors', 'id', 'log', 'log-reader', 'page', 'principal', 'scopes'].map(
       (name) => `subgraphs/${name}.ts`,
     );
     const mayNot = (to: string, file: string) =>

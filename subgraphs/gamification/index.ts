@@ -7,6 +7,7 @@ import { dailyStat } from './daily-stat.graphql.ts';
 import { event } from './event.graphql.ts';
 import { leaderboard } from './leaderboard.graphql.ts';
 import { leaderboardEntry } from './leaderboard-entry.graphql.ts';
+import { leaderboardStream } from './leaderboard-stream.graphql.ts';
 import { ledger } from './ledger.graphql.ts';
 import { level } from './level.graphql.ts';
 import { rule } from './rule.graphql.ts';
@@ -25,5 +26,6 @@ export const gamification: Subgraph = subgraph('gamification', [
   badgeAward,
   leaderboard,
   leaderboardEntry,
+  leaderboardStream,
   xpStream,
 ]);

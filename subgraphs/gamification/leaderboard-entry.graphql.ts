@@ -38,7 +38,7 @@ import { User } from './user.graphql.ts';
 
 @ObjectType({ simpleResolvers: true, description: "A person's place on a leaderboard. Scope: stats:read." })
 @Scoped('stats:read')
-class LeaderboardEntry {
+export class LeaderboardEntry {
   userId!: string;
   board!: BoardRow;
   run!: Run;
@@ -190,7 +190,7 @@ const entryOf = perArguments<RunKey, string, LeaderboardEntry | null>(async (use
   return rows.map((row) => (row === null ? null : entryFrom(row, board, run)));
 });
 
-function entryFrom(row: Row, board: BoardRow, run: Run): LeaderboardEntry {
+export function entryFrom(row: Row, board: BoardRow, run: Run): LeaderboardEntry {
   return Object.assign(new LeaderboardEntry(), row, { outOf: row.people, board, run });
 }
 

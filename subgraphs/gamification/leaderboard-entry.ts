@@ -34,6 +34,8 @@ export interface Run {
   /** What of it the leaderboard counts. */
   span: Span;
   runId: bigint;
+  /** How often its scores changed. */
+  changes: bigint;
   /** Everybody is counted. */
   ready: boolean;
   /** How many people are in it so far. */
@@ -165,9 +167,9 @@ async function findRuns(
       return span === undefined ? [] : [{ at, window, period, span, unit, roleIds: rankRoleIds, ...span }];
     }),
   );
-  const rows = await sql<{ n: number; runId: bigint; ready: boolean; people: number; endsAt: Date | null }[]>`
+  const rows = await sql<RunRow[]>`
     -- findRuns
-    select w.n::integer, r.id as "runId", r.built_to is null as ready, (
+    select w.n::integer, r.id as "runId", r.changes, r.built_to is null as ready, (
       select coalesce(sum(b.people), 0)::integer
       from gamification.score_bucket b
       where b.community_id = r.community_id and b.run_id = r.id
@@ -186,11 +188,20 @@ async function findRuns(
       runs[at]?.push(null);
       continue;
     }
-    const { runId, ready, people, endsAt } = row;
+    const { endsAt, n: _, ...found } = row;
     const asOf = endsAt !== null && endsAt < now ? endsAt : now;
-    runs[at]?.push({ window, period, name: periodName(window, period), span, runId, ready, people, asOf });
+    runs[at]?.push({ window, period, name: periodName(window, period), span, ...found, asOf });
   }
   return runs;
+}
+
+interface RunRow {
+  n: number;
+  runId: bigint;
+  changes: bigint;
+  ready: boolean;
+  people: number;
+  endsAt: Date | null;
 }
 
 /**

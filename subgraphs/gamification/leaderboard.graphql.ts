@@ -35,6 +35,7 @@ import {
   textsOf,
 } from '../shared.graphql.ts';
 import {
+  countRanks,
   createLeaderboard,
   deleteLeaderboard,
   type LeaderboardSettings,
@@ -465,5 +466,6 @@ function columnsOf(columns: readonly LeaderboardColumnInput[]) {
 export const leaderboard: Feature = {
   name: 'leaderboard',
   resolvers: [LeaderboardResolver],
+  chores: [countRanks],
   references: { Leaderboard: ({ id }: { id: string }, context) => boardById(context).load(id) },
 };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Chore } from '../chore.ts';
 import { alignTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -137,6 +138,12 @@ export async function deleteLeaderboard(sql: Sql, communityId: string, id: strin
   if (count === 0) throw notFound(id);
   await keepRuns(sql, now, { communityId, batches: 0 });
 }
+
+/** Begins what a new day needs before it begins, and counts what large communities are to rank. */
+export const countRanks: Chore = {
+  everyMs: 30_000,
+  work: ({ sql, now }) => keepRuns(sql, now(), { batches: 20 }),
+};
 
 /** A page of leaderboards, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
 export async function leaderboardsPage(

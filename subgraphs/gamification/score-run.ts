@@ -55,13 +55,14 @@ function neededSpans(board: Ranked, now: Date, timeZone: string): Span[] {
  * Begins the runs that leaderboards need, drops those that none needs any more, and builds what isn't whole.
  * @param communityId  of one community; undefined: of all.
  * @param batches      how many batches of 2,000 people are built at most; the rest is left for the next call.
+ * @returns whether something is left to build.
  * @cost two statements when there is nothing to do.
  */
 export async function keepRuns(
   sql: Sql,
   now: Date,
   { communityId, batches = Number.POSITIVE_INFINITY }: { communityId?: string; batches?: number } = {},
-): Promise<void> {
+): Promise<boolean> {
   const only = communityId === undefined ? sql`` : sql`and community_id = ${communityId}`;
   const boards = await sql<(Ranked & { communityId: string; timeZone: string })[]>`
     -- keepRuns: leaderboards
@@ -89,9 +90,8 @@ export async function keepRuns(
   const missing = [...needed].flatMap(([key, run]) => (kept.has(key) ? [] : [run]));
   for (const [id, own] of byCommunity(missing)) await beginRuns(sql, id, own);
   for (const run of runs) if (run.dropped || !needed.has(keyOf(run))) await dropRun(sql, run);
-  if (missing.length > 0 || runs.some(({ whole, dropped }) => !whole && !dropped)) {
-    await buildRuns(sql, communityId, batches);
-  }
+  const unbuilt = missing.length > 0 || runs.some(({ whole, dropped }) => !whole && !dropped);
+  return unbuilt && buildRuns(sql, communityId, batches);
 }
 
 interface RunKey extends Span {
@@ -132,7 +132,8 @@ function beginRuns(sql: Sql, communityId: string, runs: readonly RunKey[]): Prom
   });
 }
 
-async function buildRuns(sql: Sql, communityId: string | undefined, batches: number): Promise<void> {
+/** @returns whether something is left to build. */
+async function buildRuns(sql: Sql, communityId: string | undefined, batches: number): Promise<boolean> {
   const only = communityId === undefined ? sql`` : sql`and community_id = ${communityId}`;
   let left = batches;
   // The newest periods are asked for first.
@@ -143,8 +144,12 @@ async function buildRuns(sql: Sql, communityId: string | undefined, batches: num
     where built_to is not null and not dropped ${only}
     order by last_day desc, id`;
   for (const run of unbuilt) {
-    for (let more = true; more && left > 0; left--) more = await buildSome(sql, run.communityId, run.id);
+    for (let more = true; more; left--) {
+      if (left <= 0) return true;
+      more = await buildSome(sql, run.communityId, run.id);
+    }
   }
+  return false;
 }
 
 /**

@@ -1,0 +1,189 @@
+import type { Sql } from '../db.ts';
+import { Refusal } from '../errors.ts';
+import { extentOf, type LogTail } from '../log.ts';
+import { leaderboardsById } from './leaderboard.ts';
+import { entriesPage, type LeaderboardEntry, type Run, runsFor, zoneOf } from './leaderboard-entry.ts';
+import type { RankWindow } from './rank-window.ts';
+
+// The top of a leaderboard as it changes. All who follow the same top share one look at it, at most one a second, so that
+// they see the same states under the same numbers, and a busy community costs no more than a quiet one.
+
+/** Which top is followed. */
+export interface Top {
+  communityId: string;
+  boardId: string;
+  window: RankWindow;
+  /** Rows, 1-100. */
+  size: number;
+}
+
+/** The top at one moment. Everything that the log's stream `xp` tells up to `number` is in it. */
+export interface TopState {
+  number: number;
+  /** Null while the leaderboard has none to show. */
+  run: Run | null;
+  entries: readonly LeaderboardEntry[];
+}
+
+/** One look at a top a second at most. */
+const throttleMs = 1_000;
+
+interface Looking {
+  sql: Sql;
+  tail: LogTail;
+  now(): Date;
+}
+
+const watches = new WeakMap<LogTail, Map<string, TopWatch>>();
+
+/** The states of a top: what it is now, then each that differs from the last. A follower that is slow gets the newest. */
+export function topStates(resources: Looking, top: Top): AsyncGenerator<TopState, void> {
+  const known = watches.get(resources.tail) ?? new Map<string, TopWatch>();
+  watches.set(resources.tail, known);
+  const key = JSON.stringify([top.communityId, top.boardId, top.window, top.size]);
+  let watch = known.get(key);
+  if (watch === undefined) {
+    const made = new TopWatch(resources, top, () => {
+      if (known.get(key) === made) known.delete(key);
+    });
+    known.set(key, made);
+    watch = made;
+  }
+  return watch.follow();
+}
+
+/** One top that somebody follows. */
+class TopWatch {
+  private readonly followers = new Set<() => void>();
+  private readonly forget: () => void;
+  private state: TopState | undefined;
+  private seen = '';
+  private failure: unknown;
+  private looking: Promise<void> | undefined;
+  private lookedAt = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly resources: Looking,
+    private readonly top: Top,
+    /** Called when it takes nobody any more. */
+    private readonly onOver: () => void,
+  ) {
+    this.forget = resources.tail.onWake(() => this.lookSoon());
+    this.look();
+  }
+
+  follow(): AsyncGenerator<TopState, void> {
+    let told: TopState | undefined;
+    let ended = false;
+    let wake = () => {};
+    const woken = () => wake();
+    this.followers.add(woken);
+    const next = async (): Promise<IteratorResult<TopState, void>> => {
+      while (!ended) {
+        if (this.failure !== undefined) {
+          end();
+          throw this.failure;
+        }
+        if (this.state !== undefined && this.state !== told) {
+          told = this.state;
+          return { done: false, value: told };
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return { done: true, value: undefined };
+    };
+    const end = () => {
+      ended = true;
+      wake();
+      this.followers.delete(woken);
+      if (this.followers.size === 0) this.close();
+    };
+    const over = { done: true as const, value: undefined };
+    return {
+      next,
+      async return() {
+        end();
+        return over;
+      },
+      async throw(error: unknown) {
+        end();
+        throw error;
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async [Symbol.asyncDispose]() {
+        end();
+      },
+    };
+  }
+
+  private close(): void {
+    clearTimeout(this.timer);
+    this.forget();
+    this.onOver();
+  }
+
+  private lookSoon(): void {
+    if (this.looking !== undefined || this.timer !== undefined) return;
+    const wait = this.lookedAt + throttleMs - performance.now();
+    if (wait <= 0) this.look();
+    else {
+      this.timer = setTimeout(() => {
+        this.timer = undefined;
+        this.look();
+      }, wait);
+      this.timer.unref();
+    }
+  }
+
+  private look(): void {
+    this.lookedAt = performance.now();
+    this.looking = this.read()
+      .catch((error: unknown) => {
+        // Ranks that are still being counted will come.
+        if (error instanceof Refusal && error.code === 'RANKS_NOT_READY') return;
+        this.failure = error;
+        this.onOver();
+        this.tell();
+      })
+      .finally(() => {
+        this.looking = undefined;
+      });
+  }
+
+  private async read(): Promise<void> {
+    const { sql, now } = this.resources;
+    const { communityId, boardId, window, size } = this.top;
+    const [board] = await leaderboardsById(sql, communityId, [boardId]);
+    if (board == null) throw new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${boardId}".`);
+    const clock = { timeZone: await zoneOf(sql, communityId), now: now() };
+    // Read before the ranks are: what is told up to here is in them.
+    const { last } = await extentOf(sql, { communityId, stream: 'xp' });
+    const [run = null] = await runsFor(sql, communityId, [{ board, window, period: null }], clock);
+    if (run instanceof Refusal) throw run;
+    // Nothing can have changed without this.
+    const look = JSON.stringify([String(run?.runId), String(run?.changes), board.updatedAt]);
+    if (this.state !== undefined && look === this.seen) return;
+    const page =
+      run === null ? { edges: [] } : await entriesPage(sql, communityId, board, run, { first: size });
+    const entries = page.edges.map(({ node }) => node);
+    this.seen = look;
+    if (this.state !== undefined && sameTop(this.state, run, entries)) return;
+    this.state = { number: last, run, entries };
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const follower of this.followers) follower();
+  }
+}
+
+function sameTop(state: TopState, run: Run | null, entries: readonly LeaderboardEntry[]): boolean {
+  const words = (rows: readonly LeaderboardEntry[]) =>
+    rows.map(({ userId, score, rank, tiedWith }) => `${userId} ${score} ${rank} ${tiedWith}`).join();
+  return state.run?.runId === run?.runId && words(state.entries) === words(entries);
+}

@@ -1,0 +1,191 @@
+import {
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  Int,
+  ObjectType,
+  Resolver,
+  Root,
+  Subscription,
+} from 'type-graphql';
+import { z } from 'zod';
+import type { Context } from '../context.ts';
+import { Refusal } from '../errors.ts';
+import { checked, type Feature, Resumable, Scoped, Usually } from '../feature.ts';
+import { forgetLoaded } from '../loader.ts';
+import { extentOf, retentionSeconds } from '../log.ts';
+import { communityOf } from '../principal.ts';
+import { DateTime, EventCursor } from '../scalars.ts';
+import { StreamItem, StreamReady, StreamResumed } from '../stream.graphql.ts';
+import { boardById, Leaderboard, RankWindow } from './leaderboard.graphql.ts';
+import { entryFrom, LeaderboardEntry } from './leaderboard-entry.graphql.ts';
+import { type TopState, topStates } from './leaderboard-live.ts';
+
+// The top of a leaderboard as it changes: states, not events. Its cursors are those of the stream `xp`, and two states have
+// the same where no XP changed in between; after one, the newest state is all there is to catch up with.
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'The top of a leaderboard as it is now; it replaces the one before.',
+})
+class LeaderboardChanged extends StreamItem {
+  boardId!: string;
+  state!: TopState;
+
+  @Field(() => RankWindow, { description: 'The days that are ranked.' })
+  window!: RankWindow;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The period, as `Leaderboard.runs` names it; null for ALL_TIME, or while there is none.',
+  })
+  period!: string | null;
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'The moment it is true of; null while there is no period.',
+  })
+  asOf!: Date | null;
+}
+
+@ArgsType()
+class LeaderboardStreamArgs {
+  static rules = z.object({
+    top: z.number().min(1, 'top: 1-100 rows').max(100, 'top: 1-100 rows'),
+  });
+
+  @Field(() => ID, { description: 'The leaderboard.' })
+  id!: string;
+
+  @Field(() => Int, { defaultValue: 10, description: 'How many rows, 1-100.' })
+  top!: number;
+
+  @Field(() => RankWindow, {
+    nullable: true,
+    description: "One of the leaderboard's windows; its first when absent.",
+  })
+  window?: RankWindow | null;
+
+  @Field(() => EventCursor, {
+    nullable: true,
+    description: 'Go on after this cursor: the newest state comes first, whatever was missed.',
+  })
+  after?: string | null;
+}
+
+@Resolver()
+class LeaderboardStreamResolver {
+  @Subscription(() => StreamItem, {
+    description:
+      'The top of a leaderboard: LeaderboardChanged as it is now, StreamReady or with `after` StreamResumed, then LeaderboardChanged as it changes, at most once a second. Scope: stats:read.',
+    subscribe: async ({ args, context }: { args: LeaderboardStreamArgs; context: Context }) => {
+      const { id, top, window, after } = checked(LeaderboardStreamArgs, args);
+      const communityId = communityOf(context.principal);
+      const board = await boardById(context).load(id);
+      if (board === null) throw new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${id}".`);
+      const chosen = window ?? (board.windows[0] as RankWindow);
+      if (!board.windows.includes(chosen)) {
+        const message = `window: this leaderboard has ${board.windows.join(', ')}, got ${chosen}.`;
+        throw new Refusal('BAD_ARGUMENT', message);
+      }
+      const stream = { communityId, stream: 'xp' } as const;
+      const { first, last } = await extentOf(context.sql, stream);
+      if (after != null && (context.cursors.open(stream, after) ?? 0) > last)
+        throw new Refusal(
+          'BAD_CURSOR',
+          'The cursor lies beyond the end of this stream: start without `after`.',
+        );
+      const seal = (number: number) => context.cursors.seal(stream, number);
+      const opened = (cursor: string) =>
+        after == null
+          ? Object.assign(new StreamReady(), { cursor, retainedFrom: seal(first - 1), retentionSeconds })
+          : Object.assign(new StreamResumed(), { cursor, replayed: 1 });
+      const states = topStates(context, { communityId, boardId: id, window: chosen, size: top });
+      const toItem = (state: TopState) =>
+        Object.assign(new LeaderboardChanged(), {
+          cursor: seal(state.number),
+          boardId: id,
+          state,
+          window: chosen,
+          period: state.run?.name ?? null,
+          asOf: state.run?.asOf ?? null,
+        });
+      return items(context, states, toItem, opened);
+    },
+  })
+  @Scoped('stats:read')
+  @Resumable()
+  leaderboard(
+    @Root() item: StreamItem,
+    @Args(() => LeaderboardStreamArgs) _args: LeaderboardStreamArgs,
+  ): StreamItem {
+    return item;
+  }
+}
+
+/** The first state, word that the stream is open, and the states that follow. */
+function items(
+  context: Context,
+  states: AsyncGenerator<TopState, void>,
+  toItem: (state: TopState) => StreamItem,
+  opened: (cursor: string) => StreamItem,
+): AsyncIterableIterator<StreamItem> {
+  let open: StreamItem | undefined;
+  let begun = false;
+  // Not a generator: its `return()` would wait for the next state before it ended the stream.
+  return {
+    async next() {
+      if (open !== undefined) {
+        const value = open;
+        open = undefined;
+        return { done: false, value };
+      }
+      const { done, value } = await states.next();
+      forgetLoaded(context);
+      if (done) return { done, value: undefined };
+      const item = toItem(value);
+      if (!begun) open = opened(item.cursor);
+      begun = true;
+      return { done: false, value: item };
+    },
+    async return() {
+      await states.return();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+@Resolver(() => LeaderboardChanged)
+class LeaderboardChangedResolver {
+  @FieldResolver(() => Leaderboard, { nullable: true, description: 'The leaderboard.' })
+  leaderboard(@Root() { boardId }: LeaderboardChanged, @Ctx() context: Context): Promise<object | null> {
+    return boardById(context).load(boardId);
+  }
+
+  @FieldResolver(() => [LeaderboardEntry], {
+    nullable: true,
+    description: 'The top, the highest score first; null while there is no period.',
+  })
+  @Usually(10)
+  async entries(
+    @Root() { boardId, state }: LeaderboardChanged,
+    @Ctx() context: Context,
+  ): Promise<object[] | null> {
+    const { run, entries } = state;
+    const board = await boardById(context).load(boardId);
+    return board === null || run === null ? null : entries.map((row) => entryFrom(row, board, run));
+  }
+}
+
+export const leaderboardStream: Feature = {
+  name: 'leaderboard-stream',
+  resolvers: [LeaderboardStreamResolver, LeaderboardChangedResolver],
+  types: [LeaderboardChanged],
+};
