@@ -5,6 +5,7 @@ import { addBadges, type Badge } from './badge.ts';
 import { awardPosting } from './badge-award.ts';
 import type { Posting } from './decide.ts';
 import { type NewEvent, trackEvents } from './event.ts';
+import { createLeaderboard, type LeaderboardSettings } from './leaderboard.ts';
 import { setLevels } from './level.ts';
 import { ownOrigin } from './origin.ts';
 import { postAll } from './posting.ts';
@@ -49,7 +50,33 @@ const badges: [en: string, de: string, description: string, more?: Partial<Badge
   ['Founder', 'Gründer', 'One of the first eight.', { quantity: 8 }],
 ];
 
-/** Rules, levels and badges of the demo, and ninety days of what everybody earned. */
+const everybody = { startsOn: null, endsOn: null, enabled: true, rankRoleIds: [], viewRoleIds: [] };
+const columns = ['rank', 'displayName', 'score'].map((column) => ({ column, visible: true }));
+
+const leaderboards: LeaderboardSettings[] = [
+  {
+    ...everybody,
+    slug: 'top-members',
+    name: { en: 'Top members', de: 'Die Besten' },
+    unit: 'XP',
+    windows: ['ALL_TIME', 'WEEKLY', 'MONTHLY', 'ROLLING_30D'],
+    columns,
+    topLimit: null,
+    onlyPositive: true,
+  },
+  {
+    ...everybody,
+    slug: 'coin-collectors',
+    name: { en: 'Coin collectors', de: 'Münzsammler' },
+    unit: 'COINS',
+    windows: ['MONTHLY', 'DAILY'],
+    columns,
+    topLimit: 10,
+    onlyPositive: true,
+  },
+];
+
+/** Rules, levels, badges and leaderboards of the demo, and ninety days of what everybody earned. */
 export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const { id: communityId, foundedDaysAgo } = demoCommunity;
   await setRules(sql, communityId, rules);
@@ -86,6 +113,9 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   await postAll(sql, communityId, awards(now), makeId);
   for (let from = 0; from < events.length; from += 500) {
     await trackEvents(sql, communityId, events.slice(from, from + 500), makeId);
+  }
+  for (const [n, board] of leaderboards.entries()) {
+    await createLeaderboard(sql, communityId, board, `demo-${n}`, now, (entity) => demoId(entity, n));
   }
 }
 

@@ -15,7 +15,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { Cost, type Feature, Paged, Scoped, Usually } from '../feature.ts';
+import { Cost, type Feature, Paged, Partner, Scoped, Usually } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Day } from '../scalars.ts';
@@ -38,6 +38,7 @@ import { User } from './user.graphql.ts';
 
 @ObjectType({ simpleResolvers: true, description: "A person's place on a leaderboard. Scope: stats:read." })
 @Scoped('stats:read')
+@Partner()
 export class LeaderboardEntry {
   userId!: string;
   board!: BoardRow;
@@ -77,6 +78,7 @@ export class LeaderboardEntry {
   description: 'A period of a leaderboard whose ranks are kept. Scope: stats:read.',
 })
 @Scoped('stats:read')
+@Partner()
 class LeaderboardRun {
   @Field(() => RankWindow, { description: 'What kind of period it is.' })
   window!: RankWindow;
@@ -278,6 +280,7 @@ class UserRankResolver {
       'The place on a leaderboard; null when the person is not ranked there, or there is no such leaderboard. Scope: stats:read.',
   })
   @Scoped('stats:read')
+  @Partner()
   async rank(
     @Root() { id }: User,
     @Args(() => RankArgs) { leaderboardId, slug, window, period }: RankArgs,

@@ -16,7 +16,7 @@ import {
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
-import { type Feature, Key, Paged, Scoped, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Day } from '../scalars.ts';
@@ -74,6 +74,7 @@ registerEnumType(RankWindow, {
 
 @ObjectType({ simpleResolvers: true, description: 'A column that a leaderboard shows. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 class LeaderboardColumn {
   @Field(() => String, { description: 'What it shows, as the app that draws it names it: `displayName`.' })
   column!: string;
@@ -88,6 +89,7 @@ class LeaderboardColumn {
 })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 export class Leaderboard {
   @Field(() => ID, { description: '`ldb_…`.' })
   id!: string;
@@ -351,6 +353,7 @@ export function boardNamed(
 
 @Resolver(() => Leaderboard)
 class LeaderboardResolver {
+  @Partner()
   @Query(() => Leaderboard, {
     nullable: true,
     description: 'A leaderboard by its id or its slug; null when there is none. Scope: stats:read.',
@@ -368,6 +371,7 @@ class LeaderboardResolver {
     return boardNamed(context, id, slug);
   }
 
+  @Partner()
   @Query(() => LeaderboardConnection, {
     description: 'The leaderboards of the community, oldest first. Scope: stats:read.',
   })

@@ -38,6 +38,7 @@ const batchesAtOnce = 60;
 
 /**
  * Makes a leaderboard, and counts what it ranks: of a small community at once.
+ * @param makeId  makes its id; the demo has its own.
  * @returns the leaderboard, `replayed` when this idempotency key had made it before.
  * @throws CONFLICT (the slug is taken), LIMIT_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED
  */
@@ -47,6 +48,7 @@ export async function createLeaderboard(
   settings: LeaderboardSettings,
   idempotencyKey: string,
   now: Date,
+  makeId: typeof newId = newId,
 ): Promise<{ leaderboard: Leaderboard; replayed: boolean }> {
   checkDays(settings);
   const asked = createHash('sha256').update(JSON.stringify(settings)).digest();
@@ -71,7 +73,7 @@ export async function createLeaderboard(
       throw new Refusal('LIMIT_EXCEEDED', `A community has at most ${mostLeaderboards} leaderboards.`, {}, [
         'input',
       ]);
-    const id = newId('Leaderboard');
+    const id = makeId('Leaderboard');
     const { count: written } = await tx`
       -- createLeaderboard
       insert into gamification.leaderboard ${tx({

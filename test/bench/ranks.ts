@@ -34,9 +34,11 @@ const singles = 20;
 const folder = await mkdtemp(join(tmpdir(), 'laurel-bench-'));
 const server = await startEmbedded({ dataFolder: folder, log: () => {} });
 const sql = connect(server.url, { max: 4 });
+// Takes as long as it takes.
+const setup = postgres(server.url, { max: 1, onnotice: () => {}, types: { bigint: postgres.BigInt } });
 try {
-  await sql`alter system set max_wal_size = '8GB'`;
-  await sql`select pg_reload_conf()`;
+  await setup`alter system set max_wal_size = '8GB'`;
+  await setup`select pg_reload_conf()`;
   await migrate(sql);
   const windows: RankWindow[] = ['ALL_TIME', 'DAILY', 'WEEKLY', 'MONTHLY', 'ROLLING_30D'];
   const none = await community([]);
@@ -48,7 +50,7 @@ try {
   await scored(spread, 'floor(exp(random() * 13))::bigint');
   await scored(tied, '100');
   await scored(many, 'floor(exp(random() * 13))::bigint');
-  await sql`vacuum analyze`;
+  await setup`vacuum analyze`;
   line(
     `${count(members)} scores, three times`,
     `${((performance.now() - built) / 1_000).toFixed(0)} s to make`,
@@ -94,16 +96,16 @@ try {
   async function building(): Promise<void> {
     const communityId = await community([]);
     const people = Math.min(members, 40_000);
-    await sql`
+    await setup`
       insert into gamification.profile (community_id, user_id, xp)
       select ${communityId}, 'usr_' || lpad(n::text, 8, '0'), 10 from generate_series(1, ${people}::integer) n`;
-    await sql`
+    await setup`
       insert into gamification.ledger_entry (
         community_id, id, user_id, unit, amount, balance_after, event_id, event_type, occurred_at
       )
       select ${communityId}, 'led_' || n, 'usr_' || lpad(n::text, 8, '0'), 'XP', 1 + n % 5000, 10, 'evt_' || n, 'visit', now()
       from generate_series(1, ${people}::integer) n`;
-    await sql`vacuum analyze gamification.ledger_entry`;
+    await setup`vacuum analyze gamification.ledger_entry`;
     const from = performance.now();
     await board(communityId, ['ALL_TIME']);
     const seconds = (performance.now() - from) / 1_000;
@@ -113,6 +115,7 @@ try {
     );
   }
 } finally {
+  await setup.end({ timeout: 5 });
   await sql.end({ timeout: 5 });
   await server.stop();
   await rm(folder, { recursive: true, force: true });
@@ -143,24 +146,24 @@ async function board(communityId: string, windows: readonly RankWindow[]): Promi
 
 /** Scores for everybody in the runs that hold today, and their buckets as dividing makes them. */
 async function scored(communityId: string, score: string, people = members): Promise<void> {
-  const runs = await sql<{ id: bigint }[]>`
+  const runs = await setup<{ id: bigint }[]>`
     select id from gamification.score_run
     where community_id = ${communityId} and current_date between first_day and last_day`;
   for (const { id } of runs) {
-    await sql.unsafe(
+    await setup.unsafe(
       `insert into gamification.score (community_id, run_id, user_id, score)
        select $1, $2::bigint, 'usr_' || lpad(n::text, 8, '0'), ${score} from generate_series(1, $3::integer) n`,
       [communityId, String(id), people],
     );
-    const counts = await sql<{ score: bigint; people: number }[]>`
+    const counts = await setup<{ score: bigint; people: number }[]>`
       select score, count(*)::integer as people from gamification.score
       where community_id = ${communityId} and run_id = ${id} and score > 0
       group by score order by score`;
     const buckets = divided(1n, counts).map(({ low, people }) => ({ low: String(low), people }));
-    await sql`delete from gamification.score_bucket where community_id = ${communityId} and run_id = ${id} and low = 1`;
-    await sql`
+    await setup`delete from gamification.score_bucket where community_id = ${communityId} and run_id = ${id} and low = 1`;
+    await setup`
       insert into gamification.score_bucket (community_id, run_id, low, people)
-      select ${communityId}, ${id}, low, people from jsonb_to_recordset(${sql.json(buckets)}) b(low bigint, people integer)`;
+      select ${communityId}, ${id}, low, people from jsonb_to_recordset(${setup.json(buckets)}) b(low bigint, people integer)`;
     line(`buckets of ${count(people)} people`, count(buckets.length + firstBuckets.length - 1));
   }
 }
