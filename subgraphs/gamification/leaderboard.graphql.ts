@@ -150,7 +150,7 @@ class LeaderboardColumnInput {
   visible!: boolean;
 }
 
-const roleIds = z.array(z.string().min(1).max(64)).max(50, 'At most 50 roles.');
+const roleIds = z.array(z.string()).max(0, 'Leaderboards for roles are not kept yet: leave the list empty.');
 const settingRules = {
   slug: z.string().regex(/^[a-z0-9-]{1,64}$/, 'A slug has 1-64 of the characters a-z, 0-9 and `-`.'),
   name: localizedTexts(100),
@@ -220,13 +220,13 @@ class CreateLeaderboardInput {
 
   @Field(() => [ID], {
     defaultValue: [],
-    description: 'The roles whose people are ranked, at most 50; everybody when empty.',
+    description: 'The roles whose people are ranked; everybody when empty, and nothing else is possible yet.',
   })
   rankRoleIds!: string[];
 
   @Field(() => [ID], {
     defaultValue: [],
-    description: 'The roles whose people see it, at most 50; everybody when empty.',
+    description: 'The roles whose people see it; everybody when empty, and nothing else is possible yet.',
   })
   viewRoleIds!: string[];
 
@@ -294,13 +294,13 @@ class UpdateLeaderboardInput {
 
   @Field(() => [ID], {
     nullable: true,
-    description: 'The roles whose people are ranked, at most 50; empty: everybody.',
+    description: 'The roles whose people are ranked; empty: everybody, and nothing else is possible yet.',
   })
   rankRoleIds?: string[] | null;
 
   @Field(() => [ID], {
     nullable: true,
-    description: 'The roles whose people see it, at most 50; empty: everybody.',
+    description: 'The roles whose people see it; empty: everybody, and nothing else is possible yet.',
   })
   viewRoleIds?: string[] | null;
 }
