@@ -73,6 +73,7 @@ export async function standingsPage(
   ranking: Ranking,
   { limit, backwards, beyond }: PageRequest<RankPlace>,
 ): Promise<Standing[]> {
+  const upwards = backwards && beyond !== undefined;
   const from = beyond === undefined ? sql`` : beyondOf(sql, beyond, backwards);
   const rows = await pageOfRows(
     sql,
@@ -81,7 +82,7 @@ export async function standingsPage(
     sql`
       select user_id, score
       from gamification.score
-      where community_id = ${communityId} and run_id = ${ranking.runId} ${ranked(sql, communityId, ranking)} ${from}
+      where community_id = ${communityId} and run_id = ${ranking.runId} ${ranked(sql, communityId, ranking, upwards)} ${from}
       order by ${backwards ? sql`score, user_id` : sql`score desc, user_id desc`}
       limit ${limit}`,
   );
@@ -103,7 +104,8 @@ export async function standingsAround(
   above: number,
   below: number,
 ): Promise<Standing[]> {
-  const own = sql`community_id = ${communityId} and run_id = ${ranking.runId} ${ranked(sql, communityId, ranking)}`;
+  const inRun = sql`community_id = ${communityId} and run_id = ${ranking.runId}`;
+  const own = sql`${inRun} ${ranked(sql, communityId, ranking)}`;
   return pageOfRows(
     sql,
     communityId,
@@ -114,7 +116,7 @@ export async function standingsAround(
       cross join lateral (
         (
           select user_id, score from gamification.score
-          where ${own} and (score, user_id) > (o.own, o.own_id)
+          where ${inRun} and (score, user_id) > (o.own, o.own_id)
           order by score, user_id
           limit ${above + 1}
         ) union all (
@@ -163,11 +165,20 @@ function between(rows: readonly (Omit<Standing, 'rank'> & { rank: number | null 
   return filled;
 }
 
-/** The condition of rows that are shown: a rank within the limit has at least the score of the row that the limit counts. */
-function ranked(sql: Sql, communityId: string, { runId, onlyPositive, topLimit }: Ranking): SqlPart {
-  const positive = onlyPositive ? sql`and score > 0` : sql``;
+/**
+ * The condition of rows that are shown: a rank within the limit has at least the score of the row that the limit counts.
+ * @param upwards  the rows are read upwards from a place: the index begins there, and must not begin at this condition.
+ */
+function ranked(
+  sql: Sql,
+  communityId: string,
+  { runId, onlyPositive, topLimit }: Ranking,
+  upwards = false,
+): SqlPart {
+  const score = upwards ? sql`score + 0` : sql`score`;
+  const positive = onlyPositive ? sql`and ${score} > 0` : sql``;
   if (topLimit === null) return positive;
-  return sql`${positive} and score >= coalesce((
+  return sql`${positive} and ${score} >= coalesce((
     select score
     from gamification.score
     where community_id = ${communityId} and run_id = ${runId}
@@ -178,6 +189,7 @@ function ranked(sql: Sql, communityId: string, { runId, onlyPositive, topLimit }
 }
 
 const lowest = String(-(2n ** 63n));
+const highest = String(2n ** 63n - 1n);
 
 function beyondOf(sql: Sql, { score, userId }: RankPlace, backwards: boolean): SqlPart {
   return sql`and (score, user_id) ${backwards ? sql`>` : sql`<`} (${score}, ${userId})`;
@@ -207,12 +219,18 @@ function placed(sql: Sql, communityId: string, { runId, onlyPositive }: Ranking)
         a.people::integer as people
       from above a
       -- A bucket of one score, which any number of people may share, is not counted through.
-      left join gamification.score_bucket own
-        on own.community_id = ${communityId} and own.run_id = ${runId} and own.low = a.score and a.next = a.score + 1
+      cross join lateral (
+        select (
+          select b.people
+          from gamification.score_bucket b
+          where ${inRun} and b.low = a.score and a.next = a.score + 1
+        ) as people
+      ) own
       cross join lateral (
         select count(*) filter (where s.score = a.score) as equal, count(*) filter (where s.score > a.score) as higher
         from gamification.score s
-        where own.low is null and s.community_id = ${communityId} and s.run_id = ${runId} and s.score >= a.score and (a.next is null or s.score < a.next)
+        where own.people is null and s.community_id = ${communityId} and s.run_id = ${runId}
+          and s.score >= a.score and s.score <= coalesce(a.next - 1, ${highest}::bigint)
       ) c
       where a.asked
     )`;

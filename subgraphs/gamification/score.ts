@@ -138,6 +138,8 @@ interface FullBucket {
   low: bigint;
 }
 
+const highest = String(2n ** 63n - 1n);
+
 async function divideBuckets(tx: Sql, communityId: string, full: readonly FullBucket[]): Promise<void> {
   const counts = await tx<{ at: number; score: bigint; people: number }[]>`
     -- divideBuckets: what they hold
@@ -152,7 +154,7 @@ async function divideBuckets(tx: Sql, communityId: string, full: readonly FullBu
       limit 1
     ) n on true
     join gamification.score s on s.community_id = ${communityId} and s.run_id = f.run_id
-      and s.score >= f.low and (n.low is null or s.score < n.low)
+      and s.score >= f.low and s.score <= coalesce(n.low - 1, ${highest}::bigint)
     group by f.at, s.score
     order by f.at, s.score`;
   const buckets = full.flatMap(({ runId, low }, n) => {
