@@ -16,7 +16,7 @@ interface Source {
 const root = join(import.meta.dirname, '..');
 const statement = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
 
-const sources: Source[] = ['commands', 'gateway', 'subgraphs']
+const sources: Source[] = ['client', 'commands', 'gateway', 'subgraphs']
   .flatMap((top) =>
     readdirSync(join(root, top), { recursive: true, encoding: 'utf8' }).map((file) => join(top, file)),
   )
@@ -101,6 +101,13 @@ describe('imports', () => {
     );
     const mayNot = (to: string) => to.startsWith('subgraphs/') && !shared.includes(to);
     expect(broken(({ file }) => isOwn(file), mayNot)).toEqual([]);
+  });
+
+  it('of the client are there in a browser', () => {
+    const isClient = ({ file }: Source) => /^client\/[^/]+$/.test(file);
+    const found = sources.filter(isClient).flatMap(({ imports }) => imports);
+    const others = found.filter((to) => !to.startsWith('client/'));
+    expect([...new Set(others)].sort()).toEqual(['graphql', 'graphql-ws/client']);
   });
 
   it.each([

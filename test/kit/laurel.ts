@@ -18,6 +18,8 @@ export interface TestLaurel {
   demo: Demo;
   /** The headers of a new integration key with these scopes. */
   keyWith(scopes: readonly Scope[], more?: Partial<NewApiKey>): Promise<Headers>;
+  /** Another gateway over the same database. */
+  another(): Promise<{ endpoint: string; close(): Promise<void> }>;
   close(): Promise<void>;
 }
 
@@ -27,9 +29,12 @@ export async function testLaurel(): Promise<TestLaurel> {
   const demo = await loadDemo(database.resources);
   const config = { origins: [], trustProxy: false };
   const log = pino({ level: 'silent' });
-  const gateway = oneProcessGateway(database.resources, config, log, undefined, { past: openPast(log) });
-  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
-  const endpoint = `http://127.0.0.1:${port}/graphql`;
+  const started = async () => {
+    const gateway = oneProcessGateway(database.resources, config, log, undefined, { past: openPast(log) });
+    const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+    return { gateway, endpoint: `http://127.0.0.1:${port}/graphql` };
+  };
+  const { gateway, endpoint } = await started();
   return {
     handle: { endpoint, demo: { ...demo, endpoint } },
     gateway,
@@ -38,6 +43,10 @@ export async function testLaurel(): Promise<TestLaurel> {
     async keyWith(scopes, more = {}) {
       const key: NewApiKey = { kind: 'INTEGRATION', name: 'Test', scopes, ...more };
       return { authorization: `Bearer ${await issueKey(database.sql, demo.communityId, key)}` };
+    },
+    async another() {
+      const other = await started();
+      return { endpoint: other.endpoint, close: () => other.gateway.close() };
     },
     async close() {
       await gateway.close();
