@@ -32,7 +32,7 @@ function rule(
 
 const badges: [en: string, de: string, description: string, more?: Partial<Badge>][] = [
   ['First steps', 'Erste Schritte', 'Joined the community.'],
-  ['Talkative', 'Gesprächig', 'Wrote ten messages.', { measure: 'MESSAGES', atLeast: 10n, coinsReward: 20n }],
+  ['Talkative', 'Gesprächig', 'Wrote a hundred messages.', { coinsReward: 20n }],
   ['Scholar', 'Gelehrt', 'Finished ten lessons.', { xpReward: 50n }],
   ['Helper', 'Hilfreich', 'Answered many questions.', { requiresAttachment: true }],
   ['Early bird', 'Frühaufsteher', 'Here before eight.'],

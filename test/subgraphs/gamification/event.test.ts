@@ -104,7 +104,7 @@ describe('events: batches', () => {
     const events = Array.from({ length: 1_000 }, (_, n) => eventOf(memberIds[n % 10] ?? ''));
     const statements = await database.statementsOf(() => trackEvents(database.sql, id, events));
     expect(statements.filter((name) => !/^(begin|commit)/.test(name))).toEqual([
-      'findMembers',
+      'membersNamed',
       'lockProfiles: the curve',
       'lockProfiles: those that are new',
       'lockProfiles',
