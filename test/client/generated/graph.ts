@@ -3,6 +3,17 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** The system that something comes from. */
+export type EventSource =
+  /** GamifyHost. */
+  | 'GAMIFYHOST'
+  /** Laurel itself, or whoever says no other. */
+  | 'LAUREL'
+  /** Lynes Loyalty. */
+  | 'LYNES'
+  /** Returning.AI. */
+  | 'RETURNING';
+
 /** An id that another system gave. */
 export type ExternalIdInput = {
   /** The system. */
@@ -22,14 +33,14 @@ export type ExternalSystem =
 
 /** Why events are missing from a stream. */
 export type GapReason =
-  /** The cursor is older than what is kept. */
+  /** The cursor is older than what is kept, or than the secret that seals cursors. */
   | 'RETENTION_EXCEEDED'
   /** The client took events more slowly than they came. */
   | 'SLOW_CONSUMER';
 
 /** Something that happened and may earn. */
 export type TrackEventInput = {
-  /** How many, for rules that count. */
+  /** How many, zero or more, for rules that look at it; one when absent. */
   amount?: string | null | undefined;
   /** What, as a rule of the community names it, 1-100 characters: `purchase`. */
   eventType: string;
@@ -39,6 +50,8 @@ export type TrackEventInput = {
   occurredAt?: string | null | undefined;
   /** What a repeat is recognised by, 1-200 characters, unique per event type. A repeat gives the first answer. */
   reference?: string | null | undefined;
+  /** The system it comes from. */
+  source?: EventSource;
   /** To whom. */
   user: UserIdentifierInput;
 };
@@ -92,6 +105,9 @@ export type XpOfSubscriptionVariables = Exact<{
 
 
 export type XpOfSubscription = { xp:
+    | { __typename: 'BadgeAwarded', cursor: string }
+    | { __typename: 'LeaderboardChanged', cursor: string }
+    | { __typename: 'LevelChanged', cursor: string }
     | { __typename: 'MessagePosted', cursor: string }
     | { __typename: 'MessageReacted', cursor: string }
     | { __typename: 'StreamGap', reason: GapReason, cursor: string }
