@@ -135,7 +135,9 @@ program
       if (subgraph === undefined) throw new StartFailure(`There is no subgraph "${name}".`);
       const sql = await reach(await databaseUrlFor(config));
       closing.add(() => sql.end({ timeout: 5 }));
-      const store = await openStore(sql, (error) => log.error({ err: error }, 'the log could not be read'));
+      const store = await openStore(sql, config, (error) =>
+        log.error({ err: error }, 'the log could not be read'),
+      );
       closing.add(store.close);
       const alone = options.standalone !== undefined;
       const server = await createSubgraphServer({
@@ -148,6 +150,7 @@ program
       closing.add(() => server.close());
       const usual = Number(new URL(subgraphUrls[name] ?? '').port);
       const bound = await listening(server, { host: config.host, port: options.port ?? usual });
+      store.resources.files.servedAt(new URL(endpointOf(config.host, bound)).origin);
       process.stdout.write(`Laurel's subgraph ${name} is ready at ${endpointOf(config.host, bound)}\n`);
     }),
   );
@@ -233,7 +236,9 @@ program
       const { databaseUrlFor, openStore, reach } = await import('./subgraphs/store.ts');
       const sql = await reach(await databaseUrlFor(config));
       closing.add(() => sql.end({ timeout: 5 }));
-      const store = await openStore(sql, (error) => log.error({ err: error }, 'the log could not be read'));
+      const store = await openStore(sql, config, (error) =>
+        log.error({ err: error }, 'the log could not be read'),
+      );
       closing.add(store.close);
       const known = await readDemo(config.dataFolder);
       const kept = known !== undefined && options.newKeys !== true && (await keysWork(sql, known));

@@ -10,6 +10,7 @@ const purposes = {
   principal: 'who a subgraph is asked for',
   session: 'access tokens of people',
   cursor: 'cursors of streams',
+  file: 'links to files',
 } satisfies Record<SecretPurpose, string>;
 
 /** Adds `laurel secrets …`. */

@@ -55,6 +55,16 @@ const variables = z.object({
     .min(1, 'is a folder')
     .default('./.laurel')
     .describe('The folder of the embedded database and of what belongs to it.'),
+  LAUREL_FILES_URL: z
+    .string()
+    .refine(
+      (url) => /^https?:\/\/[^/]+$/.test(url) && URL.canParse(url),
+      'is an origin, `https://files.example.org`',
+    )
+    .optional()
+    .describe(
+      'Where clients reach `/files/` of the process that serves messaging; its own address when unset.',
+    ),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'begins with postgres:// or postgresql://')
@@ -191,6 +201,7 @@ export interface Config {
   port: number;
   host: string;
   dataFolder: string;
+  filesUrl: string | undefined;
   databaseUrl: string | undefined;
   logLevel: string;
   origins: readonly string[];
@@ -260,6 +271,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { config: Config } |
       port: data.PORT,
       host: data.HOST,
       dataFolder: resolve(data.LAUREL_DATA),
+      filesUrl: data.LAUREL_FILES_URL,
       databaseUrl: data.DATABASE_URL,
       logLevel: data.LAUREL_LOG,
       origins: listed(data.LAUREL_ORIGINS),

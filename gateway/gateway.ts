@@ -17,7 +17,7 @@ import type { OwnContext } from './own/context.ts';
 import { own } from './own/index.ts';
 import type { Past } from './past.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
-import { createServer, type Server } from './serve.ts';
+import { createServer, type ServeOptions, type Server } from './serve.ts';
 import type { Tracing } from './tracing.ts';
 import { createUses, tellUses } from './uses.ts';
 import { viewsOf } from './view.ts';
@@ -45,6 +45,8 @@ export interface GatewayOptions {
   /** Where spans of operations, plans and calls go; nowhere when undefined. */
   tracing?: Tracing | undefined;
   log: Logger;
+  /** Serves other paths beside the graph. */
+  routes?: ServeOptions['routes'];
   /** What keeps the process from answering; by default: that no subgraph answers. */
   unready?: () => Promise<string | undefined>;
   /** The supergraphs that were served before; nothing is known of them when undefined. */
@@ -65,7 +67,7 @@ export interface Gateway extends Server {
 
 /** Builds a gateway; it serves when it is told to listen. @throws Error for a supergraph that can't be read */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, documents, apollo, metrics, tracing, past, log, sign, unready } = options;
+  const { config, documents, apollo, metrics, tracing, past, log, sign, routes, unready } = options;
   const graphs = new Set<Graph>();
   const open = (supergraph: string): Graph => {
     const graph = openGraph(options, supergraph, () => {
@@ -108,6 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
     origins: config.origins,
     trustProxy: config.trustProxy,
+    routes,
     unready: unready ?? (() => subgraphProblem(current.engine, sign)),
   });
   return {

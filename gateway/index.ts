@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { keepDoing } from '../subgraphs/chore.ts';
 import { contextFor, type Resources } from '../subgraphs/context.ts';
 import { startEmbedded } from '../subgraphs/embedded.ts';
+import { serveFiles } from '../subgraphs/file-server.ts';
 import { type Demo, hasDemo, isEmpty, loadDemo, subgraphs } from '../subgraphs/index.ts';
 import { keepPruned } from '../subgraphs/log.ts';
 import { keepReading } from '../subgraphs/log-reader.ts';
@@ -35,7 +36,7 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
   const sql = await reach(databaseUrl);
   closing.add(() => sql.end({ timeout: 5 }));
   await migrated(sql);
-  const { resources, close } = await openStore(sql, (error) =>
+  const { resources, close } = await openStore(sql, config, (error) =>
     log.error({ err: error }, 'the log could not be read'),
   );
   closing.add(close);
@@ -53,7 +54,7 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
     (error) => log.error({ err: error }, 'a chore failed'),
   );
   closing.add(() => chores.stop());
-  const prunes = subgraphs.flatMap((one) => one.prunes);
+  const prunes = subgraphs.flatMap((one) => one.prunes(resources));
   const stopPruning = keepPruned(sql, prunes, (error) =>
     log.error({ err: error }, 'what is old could not be pruned'),
   );
@@ -70,6 +71,7 @@ export async function start(config: Config, log: Logger, closing: Closing): Prom
   closing.add(() => gateway.close());
   const port = await listening(gateway, config);
   const endpoint = endpointOf(config.host, port);
+  resources.files.servedAt(new URL(endpoint).origin);
   if (demo !== undefined) await writeDemo(config.dataFolder, endpoint, demo);
   process.stdout.write(welcome(endpoint, demo, join(config.dataFolder, 'demo.json')));
 }
@@ -102,6 +104,9 @@ export function oneProcessGateway(
     auth: 'laurel',
     config,
     log,
+    routes(app) {
+      for (const { files } of subgraphs) if (files !== undefined) serveFiles(app, files, resources, log);
+    },
     unready: () => databaseProblem(resources),
     ...(onCall === undefined ? {} : { onCall }),
     ...more,

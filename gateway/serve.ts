@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
 import { type Caller, type CredentialHeaders, mustSendOne } from './access.ts';
@@ -53,6 +53,8 @@ export interface ServeOptions {
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
   trustProxy: boolean;
+  /** Serves other paths beside the graph. */
+  routes?: ((app: FastifyInstance) => void) | undefined;
   /** What keeps the process from answering; undefined when nothing does. */
   unready?: () => Promise<string | undefined>;
 }
@@ -135,7 +137,7 @@ export function createServer(options: ServeOptions): Server {
   if (origins.length > 0) {
     app.register(cors, {
       origin: [...origins],
-      methods: ['GET', 'POST'],
+      methods: ['GET', 'POST', 'PUT'],
       exposedHeaders: ['retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
       maxAge: 600,
     });
@@ -285,6 +287,7 @@ export function createServer(options: ServeOptions): Server {
       using((graph) => graph.access.callerOf(headers as CredentialHeaders, addressOf(raw, trustProxy))),
     sendErrors,
   });
+  options.routes?.(app);
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const problem = closing ? 'shutting down' : await unready?.();

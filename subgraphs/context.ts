@@ -1,5 +1,6 @@
 import type { CursorSeal } from './cursor.ts';
 import type { Sql } from './db.ts';
+import type { Files } from './files.ts';
 import type { LogTail } from './log.ts';
 import type { Principal } from './principal.ts';
 import type { SessionTokens } from './session-token.ts';
@@ -12,6 +13,7 @@ export interface Resources {
   tail: LogTail;
   cursors: CursorSeal;
   tokens: SessionTokens;
+  files: Files;
   /** The clock; the only fake that tests use. */
   now(): Date;
 }

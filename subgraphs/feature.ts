@@ -14,8 +14,10 @@ import {
 import { ZodError, type ZodType } from 'zod';
 import type { Chore } from './chore.ts';
 import type { Context, Resources } from './context.ts';
+import type { Sql } from './db.ts';
 import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
+import type { FileRecords } from './file-server.ts';
 import type { Prune } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import { pageSize } from './page.ts';
@@ -42,7 +44,9 @@ export interface Feature {
   /** What it does by the clock. */
   chores?: readonly Chore[];
   /** Forgets what of the feature is older than its retention. */
-  prune?: Prune;
+  prune?: (sql: Sql, resources: Resources) => Promise<unknown>;
+  /** Knows of files that are sent and read over HTTP, below `/files/`; one feature of all subgraphs does. */
+  files?: FileRecords;
 }
 
 export interface Subgraph {
@@ -52,7 +56,8 @@ export interface Subgraph {
   schema: GraphQLSchema;
   readers(resources: Resources): LogReader[];
   chores: readonly Chore[];
-  prunes: readonly Prune[];
+  prunes(resources: Resources): Prune[];
+  files: FileRecords | undefined;
 }
 
 const federation = 'https://specs.apollo.dev/federation/v2.9';
@@ -114,7 +119,9 @@ export function subgraph(name: string, features: readonly Feature[]): Subgraph {
     schema,
     readers: (resources) => features.flatMap(({ readers }) => readers?.(resources) ?? []),
     chores: features.flatMap(({ chores = [] }) => chores),
-    prunes: features.flatMap(({ prune }) => prune ?? []),
+    prunes: (resources) =>
+      features.flatMap(({ prune }) => (prune === undefined ? [] : (sql: Sql) => prune(sql, resources))),
+    files: features.find(({ files }) => files !== undefined)?.files,
   };
 }
 

@@ -5,6 +5,7 @@ import { typeidUnboxed } from 'typeid-js';
 /** Prefix of each entity's ids, and so the entity that an id belongs to. */
 export const idPrefixes = {
   ApiKey: 'key',
+  Attachment: 'att',
   AuditEntry: 'aud',
   Badge: 'bdg',
   BadgeAward: 'awd',
@@ -12,6 +13,7 @@ export const idPrefixes = {
   Community: 'com',
   Field: 'fld',
   FieldHistory: 'fhs',
+  ForumTopic: 'top',
   Leaderboard: 'ldb',
   LedgerEntry: 'led',
   LedgerEvent: 'evt',

@@ -6,14 +6,17 @@ import type { SigningKey, SigningKeys } from './principal.ts';
 // everywhere before anybody signs with it, what those of before signed is believed until their overlap is over, and then
 // they are deleted.
 
-/** What a secret is for: `principal` signs principals, `session` signs access tokens, `cursor` seals stream cursors. */
-export type SecretPurpose = 'principal' | 'session' | 'cursor';
+/**
+ * What a secret is for: `principal` signs principals, `session` signs access tokens, `cursor` seals stream cursors,
+ * `file` signs links to files. */
+export type SecretPurpose = 'principal' | 'session' | 'cursor' | 'file';
 
 /** How long secrets of before are believed unless said otherwise, in seconds: longer than anything lives that they signed. */
 export const usualOverlapSeconds: Record<SecretPurpose, number> = {
   principal: 5 * 60,
   session: 30 * 60,
   cursor: 8 * 24 * 60 * 60,
+  file: 30 * 60,
 };
 
 /** A secret without its value. */
@@ -57,6 +60,7 @@ export async function openSecrets(sql: Sql, onFault: (error: unknown) => void): 
     principal: new Ring(),
     session: new Ring(),
     cursor: new Ring(),
+    file: new Ring(),
   };
   let looking: Promise<void> | undefined;
   let isFaulty = false;

@@ -10,6 +10,7 @@ import { schemaProblem } from './db.ts';
 import { Refusal } from './errors.ts';
 import { formattedError } from './fault.ts';
 import type { Subgraph } from './feature.ts';
+import { serveFiles } from './file-server.ts';
 import { keepPruned } from './log.ts';
 import { keepReading } from './log-reader.ts';
 import { type Principal, principalHeader, principalVerifier, type SigningKeys } from './principal.ts';
@@ -74,6 +75,7 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
   app.graphql.addHook('preExecution', async (_schema, document, context) => {
     guard(document, (context as unknown as { principal: Principal }).principal);
   });
+  if (subgraph.files !== undefined) serveFiles(app, subgraph.files, resources, log);
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const problem = await schemaProblem(resources.sql).catch(() => 'The database does not answer.');
@@ -123,7 +125,7 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
     log.error({ err: error }, 'a chore failed'),
   );
 
-  const stopPruning = keepPruned(resources.sql, subgraph.prunes, (error) =>
+  const stopPruning = keepPruned(resources.sql, subgraph.prunes(resources), (error) =>
     log.error({ err: error }, 'what is old could not be pruned'),
   );
 

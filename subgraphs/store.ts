@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { type Resources, systemClock } from './context.ts';
 import { cursorSeal } from './cursor.ts';
 import { connect, migrate, type Sql, schemaProblem } from './db.ts';
 import { runningDatabaseUrl } from './embedded.ts';
+import { filesIn } from './files.ts';
 import { openTail } from './log.ts';
 import { openSecrets, type Secrets } from './secret.ts';
 import { sessionTokens } from './session-token.ts';
@@ -40,8 +42,19 @@ export async function migrated(sql: Sql): Promise<string[]> {
   }
 }
 
+/** Where a process keeps what isn't in the database. */
+export interface Places {
+  dataFolder: string;
+  /** Where links to files lead; undefined: to the process that serves them. */
+  filesUrl?: string | undefined;
+}
+
 /** Opens what resolvers work with. @throws StartFailure when this program doesn't know the database's schema */
-export async function openStore(sql: Sql, onFault: (error: unknown) => void): Promise<Store> {
+export async function openStore(
+  sql: Sql,
+  { dataFolder, filesUrl }: Places,
+  onFault: (error: unknown) => void,
+): Promise<Store> {
   const problem = await schemaProblem(sql);
   if (problem !== undefined) throw new StartFailure(problem);
   const tail = await openTail(sql, onFault);
@@ -53,6 +66,7 @@ export async function openStore(sql: Sql, onFault: (error: unknown) => void): Pr
       tail,
       cursors: cursorSeal(secrets.of('cursor')),
       tokens: sessionTokens(secrets.of('session')),
+      files: filesIn(join(dataFolder, 'files'), secrets.of('file'), filesUrl),
       now: systemClock,
     },
     async close() {

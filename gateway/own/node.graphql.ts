@@ -56,6 +56,12 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
     'stats:read',
     'One change of what a person has. Never changed, never deleted. Scope: stats:read.',
   ),
+  nodeType(
+    'ForumTopic',
+    'messaging',
+    'messages:read',
+    'What messages of a forum gather under. Scope: messages:read.',
+  ),
   nodeType('Message', 'messaging', 'messages:read', 'What somebody said in a channel. Scope: messages:read.'),
 ]);
 

@@ -8,8 +8,13 @@ import {
   demoPeople,
   demoRandom,
 } from '../demo.ts';
-import { addMessages, type NewMessage } from './message.ts';
+import type { Principal } from '../principal.ts';
+import { addForumTopics } from './forum-topic.ts';
+import { messagesById } from './message.ts';
+import { deleteMessage, editMessage } from './message-change.ts';
+import { setPinned } from './pin.ts';
 import { addReactions, type NewReaction } from './reaction.ts';
+import { addMessages, type NewMessage } from './sending.ts';
 
 const messageCount = 1_000;
 const openings = [
@@ -31,7 +36,9 @@ const middles = [
 const closings = ['Thanks!', 'What do you think?', 'See you there.', 'Have a good day.', ''];
 const emojis = ['👍', '🎉', '❤️', '😂', '🚀'];
 
-/** A thousand messages with replies and reactions. */
+const topics = ['How do you begin?', 'Stop losses', 'Books worth reading'];
+
+/** A thousand messages with replies and reactions; a forum's under topics, some pinned, one edited, one deleted. */
 export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const { id: communityId } = demoCommunity;
   const random = demoRandom(5);
@@ -39,6 +46,16 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const people = demoPeople.map(({ id }) => id);
   const channels = demoChannels.filter(({ kind }) => kind !== 'AUDIO');
 
+  const forum = channels.find(({ kind }) => kind === 'FORUM');
+  const begun = topics.map((title, n) => ({
+    id: demoId('ForumTopic', n),
+    channelId: forum?.id ?? '',
+    authorId: people[n + 1] ?? '',
+    title,
+    idempotencyKey: `demo-${n}`,
+    createdAt: demoMoment(now, demoDays, n),
+  }));
+  const kindOf = new Map(channels.map(({ id, kind }) => [id, kind]));
   const messages: (NewMessage & { id: string; createdAt: Date })[] = [];
   const reactions: (NewReaction & { createdAt: Date })[] = [];
   for (let n = 0; n < messageCount; n++) {
@@ -50,12 +67,16 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
     const createdAt = demoMoment(now, daysAgo, 420 + ofDay * 60 + random(50));
     const id = demoId('Message', n);
     const body = `${pick(openings)} ${pick(middles)}. ${pick(closings)}`.trim();
+    const authorId = pick(people);
+    const topicId = kindOf.get(channelId) === 'FORUM' ? (begun[n % begun.length]?.id ?? null) : null;
     messages.push({
       id,
       channelId,
-      authorId: pick(people),
+      authorId,
       body,
       replyToId: answered?.id ?? null,
+      forumTopicId: answered === undefined ? topicId : (answered.forumTopicId ?? null),
+      audienceId: kindOf.get(channelId) === 'WHISPER' ? authorId : null,
       idempotencyKey: `demo-${n}`,
       createdAt,
     });
@@ -63,6 +84,23 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
       reactions.push({ messageId: id, channelId, userId: pick(people), emoji: pick(emojis), createdAt });
     }
   }
+  await addForumTopics(sql, communityId, begun);
   await addMessages(sql, communityId, messages);
   await addReactions(sql, communityId, reactions);
+  await changeSome(sql, communityId, messages);
+}
+
+/** The latest two of the first channel pinned, the one before them edited, and the one before that deleted. */
+async function changeSome(
+  sql: Sql,
+  communityId: string,
+  messages: readonly (NewMessage & { id: string })[],
+): Promise<void> {
+  const team: Principal = { kind: 'system', communityId, scopes: [] };
+  const latest = messages.filter(({ channelId }) => channelId === demoChannels[0]?.id).slice(-4);
+  const ids = latest.map(({ id }) => id);
+  const [gone, changed, ...pinned] = await messagesById(sql, team, ids);
+  for (const one of pinned) if (one?.deletedAt === null) await setPinned(sql, team, one, true);
+  if (changed?.deletedAt === null) await editMessage(sql, team, changed, 'I meant: see you on *Friday*.');
+  if (gone != null) await deleteMessage(sql, team, gone);
 }

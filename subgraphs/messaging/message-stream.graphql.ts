@@ -1,6 +1,7 @@
 import {
   Args,
   ArgsType,
+  type ClassType,
   Ctx,
   Field,
   FieldResolver,
@@ -12,38 +13,64 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { Refusal } from '../errors.ts';
 import { checked, type Feature, Partner, Resumable, Scoped } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, EventCursor } from '../scalars.ts';
 import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
 import { openStream } from '../stream.ts';
+import { audienceFor } from './audience.ts';
 import { Message, messageById, User } from './message.graphql.ts';
-import { readableChannels } from './message.ts';
 
 // What happens in channels, as it happens: the log's stream `messages`, dressed.
 
+/** What events about one message have. */
+abstract class MessageEvent extends StreamItem {
+  messageId!: string;
+  /** Who did it; null when a key of the community did. */
+  userId!: string | null;
+}
+
 @ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'Somebody said something.' })
 @Partner()
-class MessagePosted extends StreamItem {
-  messageId!: string;
-
+class MessagePosted extends MessageEvent {
   @Field(() => DateTime, { description: 'When it was recorded.' })
   occurredAt!: Date;
 }
 
-@ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'Somebody reacted to a message.' })
+@ObjectType({ implements: StreamItem, simpleResolvers: true, description: 'A message has another text.' })
 @Partner()
-class MessageReacted extends StreamItem {
-  messageId!: string;
-  userId!: string;
+class MessageEdited extends MessageEvent {
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  occurredAt!: Date;
+}
 
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'A message lost its text and keeps its place.',
+})
+@Partner()
+class MessageDeleted extends MessageEvent {
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  occurredAt!: Date;
+}
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'Somebody reacted to a message, or took a reaction back.',
+})
+@Partner()
+class MessageReacted extends MessageEvent {
   @Field(() => DateTime, { description: 'When it was recorded.' })
   occurredAt!: Date;
 
   @Field(() => String, { description: 'The emoji.' })
   emoji!: string;
+
+  @Field(() => Boolean, { description: 'Put on the message; false: taken off it.' })
+  added!: boolean;
 }
 
 @ArgsType()
@@ -67,18 +94,13 @@ class MessageStreamResolver {
   @Partner()
   @Subscription(() => StreamItem, {
     description:
-      'What happens in channels: StreamReady or, with `after`, what was missed and StreamResumed; then MessagePosted and MessageReacted. Scope: messages:read.',
+      'What happens in channels: StreamReady or, with `after`, what was missed and StreamResumed; then MessagePosted, MessageEdited, MessageDeleted and MessageReacted. Scope: messages:read.',
     subscribe: async ({ args, context }: { args: MessagesArgs; context: Context }) => {
       const { channelIds, after } = checked(MessagesArgs, args);
       const { principal } = context;
-      const readable = await readableChannels(context.sql, principal, channelIds);
-      const unreadable = channelIds.find((channelId) => !readable.has(channelId));
-      if (unreadable !== undefined) {
-        throw new Refusal('FORBIDDEN', `The credential does not reach the channel "${unreadable}".`);
-      }
-      const wanted = new Set(channelIds);
       const id = { communityId: communityOf(principal), stream: 'messages' } as const;
-      const includes = ({ channelId }: LogEvent) => wanted.has(channelId ?? '');
+      const isForCaller = await audienceFor(context.sql, principal, channelIds);
+      const includes = (event: LogEvent) => event.kind in items && isForCaller(event);
       return streamItems(context, await openStream(context, id, { after, includes }), messageItem);
     },
   })
@@ -89,42 +111,43 @@ class MessageStreamResolver {
   }
 }
 
-@Resolver(() => MessagePosted)
-class MessagePostedResolver {
-  @FieldResolver(() => Message, {
-    nullable: true,
-    description: 'The message; null when it was erased since.',
-  })
-  message(@Root() { messageId }: MessagePosted, @Ctx() context: Context): Promise<object | null> {
-    return messageById(context).load(messageId);
+/** What each kind of event is about, and who did it. */
+function eventResolver(item: () => ClassType<MessageEvent>, byWhom: string) {
+  @Resolver(item)
+  class EventResolver {
+    @FieldResolver(() => Message, {
+      nullable: true,
+      description: 'The message as it is now; null when it was erased since.',
+    })
+    message(@Root() { messageId }: MessageEvent, @Ctx() context: Context): Promise<object | null> {
+      return messageById(context).load(messageId);
+    }
+
+    @FieldResolver(() => User, { nullable: true, description: byWhom })
+    by(@Root() { userId }: MessageEvent): User | null {
+      return userId === null ? null : { id: userId };
+    }
   }
+  return EventResolver;
 }
 
-@Resolver(() => MessageReacted)
-class MessageReactedResolver {
-  @FieldResolver(() => Message, {
-    nullable: true,
-    description: 'The message; null when it was erased since.',
-  })
-  message(@Root() { messageId }: MessageReacted, @Ctx() context: Context): Promise<object | null> {
-    return messageById(context).load(messageId);
-  }
+const items = { MessagePosted, MessageEdited, MessageDeleted, MessageReacted };
 
-  @FieldResolver(() => User, { nullable: true, description: 'Who reacted.' })
-  by(@Root() { userId }: MessageReacted): User {
-    return { id: userId };
-  }
-}
-
-function messageItem({ kind, userId, payload }: LogEvent): StreamItem {
-  const { messageId, emoji } = payload as { messageId: string; emoji?: string };
-  if (kind === 'MessageReacted')
-    return Object.assign(new MessageReacted(), { userId: userId ?? '', messageId, emoji });
-  return Object.assign(new MessagePosted(), { messageId });
+/** The item of an event of one of these kinds, but for its cursor and moment. */
+export function messageItem({ kind, userId, payload }: LogEvent): StreamItem {
+  const Item = items[kind as keyof typeof items];
+  // What was there before reactions could be taken back was added.
+  return Object.assign(new Item(), { userId, added: true, ...payload });
 }
 
 export const messageStream: Feature = {
   name: 'message-stream',
-  resolvers: [MessageStreamResolver, MessagePostedResolver, MessageReactedResolver],
-  types: [MessagePosted, MessageReacted, ...controlItems],
+  resolvers: [
+    MessageStreamResolver,
+    eventResolver(() => MessagePosted, 'Who said it.'),
+    eventResolver(() => MessageEdited, 'Who edited it; null: a key of the community.'),
+    eventResolver(() => MessageDeleted, 'Who deleted it; null: a key of the community.'),
+    eventResolver(() => MessageReacted, 'Whose reaction it is.'),
+  ],
+  types: [...Object.values(items), ...controlItems],
 };

@@ -1,43 +1,24 @@
 import {
   Arg,
   Args,
+  ArgsType,
   Ctx,
   Field,
   FieldResolver,
   ID,
-  InputType,
   ObjectType,
   Query,
   Resolver,
   Root,
 } from 'type-graphql';
-import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { Refusal } from '../errors.ts';
-import { type Feature, Key, Paged, Partner, Scoped, Write } from '../feature.ts';
-import { collected, perArguments, perRequest } from '../loader.ts';
+import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
+import { perArguments, perRequest } from '../loader.ts';
 import type { Page, PageArguments } from '../page.ts';
-import { communityOf } from '../principal.ts';
 import { DateTime } from '../scalars.ts';
-import {
-  Connection,
-  type ConnectionOf,
-  connectionOf,
-  idempotencyKey,
-  PageArgs,
-  ReplayablePayload,
-} from '../shared.graphql.ts';
-import {
-  type MessageOwner,
-  messagesBy,
-  messagesById,
-  mustBeAllowedToPost,
-  type NewMessage,
-  type Message as Row,
-  type SentMessage,
-  senderFor,
-  sendMessages,
-} from './message.ts';
+import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
+import { type MessageOwner, messagesBy, messagesById, type Message as Row } from './message.ts';
+import { unknownMessage } from './right.ts';
 
 @ObjectType({ simpleResolvers: true, description: 'A person in a community.' })
 @Key('id')
@@ -61,14 +42,18 @@ export class Message {
   channelId!: string;
   authorId!: string;
   replyToId!: string | null;
+  forumTopicId!: string | null;
+  mentions!: string[];
 
   @Field(() => ID, { description: '`msg_…`.' })
   id!: string;
 
   @Field(() => String, {
-    description: 'The text, 1-4,000 characters. It is text: escape it where it is shown.',
+    nullable: true,
+    description:
+      'The text, 1-4,000 characters; null once deleted. It is text, whatever markup it holds: escape it where it is shown.',
   })
-  body!: string;
+  body!: string | null;
 
   @Field(() => DateTime, { description: 'When it was sent.' })
   createdAt!: Date;
@@ -76,130 +61,61 @@ export class Message {
   @Field(() => DateTime, { nullable: true, description: 'When it was last edited; null: never.' })
   editedAt!: Date | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'When it was deleted; null: it is not.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'When it was deleted; null: it is not. It keeps its place, so that the answers to it keep theirs.',
+  })
   deletedAt!: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was pinned; null: it is not.' })
+  pinnedAt!: Date | null;
 }
 
-const MessageConnection = Connection(() => Message, 'Message');
+export const MessageConnection = Connection(() => Message, 'Message');
 
-const body = z
-  .string()
-  .refine(
-    (text) => text.trim() !== '' && text.length <= 4_000,
-    'A message has 1-4,000 characters, not all blank.',
-  )
-  .refine((text) => text.isWellFormed() && !text.includes('\0'), 'A message is valid Unicode without NUL.');
-
-@InputType({ description: 'A message for a channel.' })
-class SendMessageInput {
-  static rules = z.object({ body, idempotencyKey });
-
-  @Field(() => ID, { description: 'Where.' })
-  channelId!: string;
-
-  @Field(() => String, { description: 'The text, 1-4,000 characters.' })
-  body!: string;
-
-  @Field(() => ID, {
-    nullable: true,
-    description: "Who sends. Needed with a key of the community; a person's key sends as its person.",
-  })
-  senderId?: string | null;
-
-  @Field(() => ID, { nullable: true, description: 'The message of the same channel that this one answers.' })
-  replyToId?: string | null;
-
-  @Field(() => String, {
-    description: 'Any text of 1-200 characters, new for each message: a repeat gives the first answer.',
-  })
-  idempotencyKey!: string;
-}
-
-@InputType({ description: 'An answer to a message, in its channel.' })
-class ReplyToMessageInput {
-  static rules = z.object({ body, idempotencyKey });
-
-  @Field(() => ID, { description: 'The message to answer.' })
-  messageId!: string;
-
-  @Field(() => String, { description: 'The text, 1-4,000 characters.' })
-  body!: string;
-
-  @Field(() => ID, {
-    nullable: true,
-    description: "Who answers. Needed with a key of the community; a person's key sends as its person.",
-  })
-  senderId?: string | null;
-
-  @Field(() => String, {
-    description: 'Any text of 1-200 characters, new for each message: a repeat gives the first answer.',
-  })
-  idempotencyKey!: string;
-}
-
-@ObjectType({ simpleResolvers: true, description: 'What came of `sendMessage`.' })
-@Partner()
-class SendMessagePayload extends ReplayablePayload {
-  @Field(() => Message, { nullable: true, description: 'The message; null when it was refused.' })
-  message: object | null = null;
-}
-
-@ObjectType({ simpleResolvers: true, description: 'What came of `replyToMessage`.' })
-@Partner()
-class ReplyToMessagePayload extends ReplayablePayload {
-  @Field(() => Message, { nullable: true, description: 'The answer; null when it was refused.' })
-  message: object | null = null;
+@ArgsType()
+class UserMessagesArgs extends PageArgs {
+  @Field(() => ID, { nullable: true, description: 'Only those of this channel.' })
+  channelId?: string | null;
 }
 
 export const messageById = perRequest<string, Row | null>((ids, { sql, principal }) =>
   messagesById(sql, principal, ids),
 );
 
-const messagesOf = perArguments<{ owner: MessageOwner; page: PageArguments }, string, Page<Row>>(
-  (ids, { owner, page }, { sql, principal }) => messagesBy(sql, principal, owner, ids, page),
+interface MessagesOf {
+  owner: MessageOwner;
+  page: PageArguments;
+  within?: string | null | undefined;
+}
+
+const messagesOf = perArguments<MessagesOf, string, Page<Row>>(
+  (ids, { owner, page, within }, { sql, principal }) =>
+    messagesBy(sql, principal, owner, ids, page, within ?? null),
 );
 
-const send = collected<NewMessage, SentMessage>(sendMessages);
+/** The message that an input names. @throws NOT_FOUND  there is none that the caller may read. */
+export async function messageNamed(context: Context, id: string, name = 'messageId'): Promise<Row> {
+  const message = await messageById(context).load(id);
+  if (message === null) throw unknownMessage(id, name);
+  return message;
+}
+
+/** A page of the messages of a channel, author, topic, or in answer to one. */
+export async function pageOfMessages(
+  context: Context,
+  owner: MessageOwner,
+  id: string,
+  { first, after, last, before }: PageArgs,
+  within?: string | null,
+): Promise<ConnectionOf<object>> {
+  const page = await messagesOf(context, { owner, page: { first, after, last, before }, within }).load(id);
+  return connectionOf(page, (row) => row);
+}
 
 @Resolver(() => Message)
 class MessageResolver {
-  @Partner()
-  @Write(() => SendMessagePayload, { scope: 'messages:write', description: 'Sends a message to a channel.' })
-  async sendMessage(
-    @Arg('input', () => SendMessageInput, { description: 'The message.' }) input: SendMessageInput,
-    @Ctx() context: Context,
-  ): Promise<SendMessagePayload> {
-    const { channelId, replyToId = null } = input;
-    if (replyToId !== null) {
-      const answered = await messageById(context).load(replyToId);
-      if (answered?.channelId !== channelId) {
-        const problem = `No message of this channel has the id "${replyToId}".`;
-        throw new Refusal('NOT_FOUND', problem, {}, ['input', 'replyToId']);
-      }
-    }
-    return Object.assign(
-      new SendMessagePayload(),
-      await post(context, { ...input, replyToId }, ['input', 'channelId']),
-    );
-  }
-
-  @Partner()
-  @Write(() => ReplyToMessagePayload, {
-    scope: 'messages:write',
-    description: 'Answers a message, in its channel.',
-  })
-  async replyToMessage(
-    @Arg('input', () => ReplyToMessageInput, { description: 'The answer.' }) input: ReplyToMessageInput,
-    @Ctx() context: Context,
-  ): Promise<ReplyToMessagePayload> {
-    const path = ['input', 'messageId'];
-    const answered = await messageById(context).load(input.messageId);
-    if (answered === null)
-      throw new Refusal('NOT_FOUND', `No message has the id "${input.messageId}".`, {}, path);
-    const message = { ...input, channelId: answered.channelId, replyToId: answered.id };
-    return Object.assign(new ReplyToMessagePayload(), await post(context, message, path));
-  }
-
   @Partner()
   @Query(() => Message, {
     nullable: true,
@@ -266,40 +182,11 @@ class UserMessagesResolver {
   @Paged()
   messages(
     @Root() { id }: User,
-    @Args(() => PageArgs) page: PageArgs,
+    @Args(() => UserMessagesArgs) args: UserMessagesArgs,
     @Ctx() context: Context,
   ): Promise<ConnectionOf<object>> {
-    return pageOfMessages(context, 'author', id, page);
+    return pageOfMessages(context, 'author', id, args, args.channelId);
   }
-}
-
-async function post(
-  { sql, tail, principal }: Context,
-  input: {
-    channelId: string;
-    body: string;
-    senderId?: string | null;
-    replyToId: string | null;
-    idempotencyKey: string;
-  },
-  path: readonly string[],
-): Promise<SentMessage> {
-  const { channelId, replyToId, body: text, idempotencyKey: key } = input;
-  const authorId = await senderFor(sql, principal, input.senderId ?? null);
-  await mustBeAllowedToPost(sql, principal, channelId, path);
-  const message = { channelId, authorId, body: text, replyToId, idempotencyKey: key };
-  const sent = await send(sql, communityOf(principal), message);
-  tail.wake();
-  return sent;
-}
-
-async function pageOfMessages(
-  context: Context,
-  owner: MessageOwner,
-  id: string,
-  page: PageArgs,
-): Promise<ConnectionOf<object>> {
-  return connectionOf(await messagesOf(context, { owner, page }).load(id), (row) => row);
 }
 
 export const message: Feature = {

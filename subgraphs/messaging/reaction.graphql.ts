@@ -1,14 +1,21 @@
 import { Arg, Ctx, Field, FieldResolver, ID, InputType, Int, ObjectType, Resolver, Root } from 'type-graphql';
-import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../errors.ts';
 import { type Feature, Partner, Scoped, Usually, Write } from '../feature.ts';
-import { perRequest } from '../loader.ts';
+import { collected, perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { Payload } from '../shared.graphql.ts';
-import { Message, messageById } from './message.graphql.ts';
-import { senderFor } from './message.ts';
-import { addReactions, type ReactionCount as Count, reactionsByMessage } from './reaction.ts';
+import { Message, messageNamed } from './message.graphql.ts';
+import type { Message as Row } from './message.ts';
+import {
+  type ReactionCount as Count,
+  emojiOf,
+  type NewReaction,
+  react,
+  reactionsByMessage,
+  unreact,
+} from './reaction.ts';
+import { senderFor } from './right.ts';
 
 @ObjectType({
   simpleResolvers: true,
@@ -17,6 +24,8 @@ import { addReactions, type ReactionCount as Count, reactionsByMessage } from '.
 @Scoped('messages:read')
 @Partner()
 class ReactionCount {
+  reacted!: boolean;
+
   @Field(() => String, { description: 'The emoji, or a name for it: `:tada:`.' })
   emoji!: string;
 
@@ -24,21 +33,35 @@ class ReactionCount {
   count!: number;
 }
 
+const emojiDescription = 'One emoji, or a name for one between colons, up to 32 characters: `🎉`, `:tada:`.';
+
 @InputType({ description: 'A reaction to a message.' })
 class ReactInput {
-  static rules = z.object({
-    emoji: z.string().regex(/^\S{1,32}$/u, 'An emoji is 1-32 characters without blanks.'),
-  });
-
   @Field(() => ID, { description: 'The message.' })
   messageId!: string;
 
-  @Field(() => String, { description: 'The emoji, or a name for it, 1-32 characters: `🎉`, `:tada:`.' })
+  @Field(() => String, { description: emojiDescription })
   emoji!: string;
 
   @Field(() => ID, {
     nullable: true,
     description: "Who reacts. Needed with a key of the community; a person's key reacts as its person.",
+  })
+  senderId?: string | null;
+}
+
+@InputType({ description: 'A reaction to take back.' })
+class UnreactInput {
+  @Field(() => ID, { description: 'The message.' })
+  messageId!: string;
+
+  @Field(() => String, { description: emojiDescription })
+  emoji!: string;
+
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      "Whose reaction. Needed with a key of the community; a person's key takes back its person's.",
   })
   senderId?: string | null;
 }
@@ -50,36 +73,50 @@ class ReactPayload extends Payload {
   message: object | null = null;
 }
 
+@ObjectType({ simpleResolvers: true, description: 'What came of `unreact`.' })
+@Partner()
+class UnreactPayload extends Payload {
+  @Field(() => Message, { nullable: true, description: 'The message; null when that was refused.' })
+  message: object | null = null;
+}
+
 const reactionsOf = perRequest<string, Count[]>((ids, { sql, principal }) =>
-  reactionsByMessage(sql, communityOf(principal), ids),
+  reactionsByMessage(sql, communityOf(principal), ids, principal.userId ?? null),
 );
+
+const add = collected<NewReaction, boolean>(react);
 
 @Resolver(() => Message)
 class ReactionResolver {
   @Partner()
   @Write(() => ReactPayload, {
     scope: 'messages:write',
-    description: 'Puts an emoji of a person on a message. Once there, repeating it changes nothing.',
+    description:
+      'Puts an emoji of a person on a message, on which 20 different ones may stand. Once there, repeating it changes nothing.',
   })
   async react(
-    @Arg('input', () => ReactInput, { description: 'Which emoji, on what.' }) {
-      messageId,
-      emoji,
-      senderId,
-    }: ReactInput,
+    @Arg('input', () => ReactInput, { description: 'Which emoji, on what.' }) input: ReactInput,
     @Ctx() context: Context,
   ): Promise<ReactPayload> {
-    const { sql, tail, principal } = context;
-    const message = await messageById(context).load(messageId);
-    if (message === null) {
-      throw new Refusal('NOT_FOUND', `No message has the id "${messageId}".`, {}, ['input', 'messageId']);
-    }
-    const userId = await senderFor(sql, principal, senderId ?? null);
-    await addReactions(sql, communityOf(principal), [
-      { messageId, channelId: message.channelId, userId, emoji },
-    ]);
-    tail.wake();
+    const { message, reaction } = await reactionNamed(context, input);
+    await add(context.sql, communityOf(context.principal), reaction);
+    context.tail.wake();
     return Object.assign(new ReactPayload(), { message });
+  }
+
+  @Partner()
+  @Write(() => UnreactPayload, {
+    scope: 'messages:write',
+    description: "Takes a person's emoji off a message. Once gone, repeating it changes nothing.",
+  })
+  async unreact(
+    @Arg('input', () => UnreactInput, { description: 'Which emoji, on what.' }) input: UnreactInput,
+    @Ctx() context: Context,
+  ): Promise<UnreactPayload> {
+    const { message, reaction } = await reactionNamed(context, input);
+    await unreact(context.sql, communityOf(context.principal), reaction);
+    context.tail.wake();
+    return Object.assign(new UnreactPayload(), { message });
   }
 
   @FieldResolver(() => [ReactionCount], {
@@ -92,7 +129,32 @@ class ReactionResolver {
   }
 }
 
+@Resolver(() => ReactionCount)
+class ReactionCountResolver {
+  @FieldResolver(() => Boolean, {
+    description: 'Whether the person who asks is among them; false for a key of the community.',
+  })
+  viewerReacted(@Root() { reacted }: ReactionCount, @Ctx() { principal }: Context): boolean {
+    if (principal.ofPeople) throw new Refusal('NEEDS_USER', '`viewerReacted` is about one person.');
+    return reacted;
+  }
+}
+
+async function reactionNamed(
+  context: Context,
+  { messageId, emoji: given, senderId }: ReactInput,
+): Promise<{ message: Row; reaction: NewReaction }> {
+  const emoji = emojiOf(given);
+  if (emoji === null) {
+    const problem = 'A reaction is one emoji, or a name of 1-30 letters, digits, _, + and - between colons.';
+    throw new Refusal('VALIDATION_FAILED', problem, {}, ['input', 'emoji']);
+  }
+  const message = await messageNamed(context, messageId);
+  const userId = await senderFor(context.sql, context.principal, senderId ?? null);
+  return { message, reaction: { messageId, channelId: message.channelId, userId, emoji } };
+}
+
 export const reaction: Feature = {
   name: 'reaction',
-  resolvers: [ReactionResolver],
+  resolvers: [ReactionResolver, ReactionCountResolver],
 };

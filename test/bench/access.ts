@@ -47,7 +47,7 @@ const embedded = await startEmbedded({ dataFolder: folder, log: () => {} });
 try {
   const sql = connect(embedded.url);
   await migrate(sql);
-  const { resources, close } = await openStore(sql, console.error);
+  const { resources, close } = await openStore(sql, { dataFolder: '.' }, console.error);
   const files = schemaFiles();
   const supergraph = files['supergraph.graphql'] ?? '';
   const access = (signs: boolean) =>

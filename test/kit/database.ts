@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inject } from 'vitest';
 import type { Resources } from '../../subgraphs/context.ts';
 import { connect, type Sql } from '../../subgraphs/db.ts';
@@ -38,8 +41,9 @@ export async function freshDatabase(): Promise<TestDatabase> {
     },
   });
   const faults: unknown[] = [];
+  const dataFolder = await mkdtemp(join(tmpdir(), 'laurel-test-'));
   const clock: TestDatabase['clock'] = { now: undefined };
-  const store = await openStore(sql, (fault) => faults.push(fault));
+  const store = await openStore(sql, { dataFolder }, (fault) => faults.push(fault));
   return {
     url,
     sql,
@@ -55,6 +59,7 @@ export async function freshDatabase(): Promise<TestDatabase> {
     async close() {
       await store.close();
       await sql.end({ timeout: 5 });
+      await rm(dataFolder, { recursive: true, force: true });
       if (faults.length > 0) throw faults[0];
     },
   };

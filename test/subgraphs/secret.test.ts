@@ -18,7 +18,7 @@ import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 
 let database: TestDatabase;
 let secrets: Secrets;
-const purposes: SecretPurpose[] = ['principal', 'session', 'cursor'];
+const purposes: SecretPurpose[] = ['principal', 'session', 'cursor', 'file'];
 const fail = (error: unknown) => {
   throw error;
 };

@@ -12,7 +12,7 @@ let one: Record<string, string>;
 
 beforeAll(async () => {
   laurel = await testLaurel();
-  const { users, viewer } = await data(
+  const { users, viewer, channels } = await data(
     laurel.handle,
     `{
       viewer { apiKey { id } community { id } }
@@ -23,10 +23,14 @@ beforeAll(async () => {
         messages(first: 1) { nodes { id channel { id } } }
         fieldHistories(first: 1) { nodes { id field { id } } }
       } }
+      channels { nodes { forumTopics(first: 1) { nodes { id } } } }
     }`,
   );
   const of = (list: 'badges' | 'ledger' | 'messages' | 'fieldHistories') =>
     users.nodes.flatMap((user: Record<typeof list, { nodes: unknown[] }>) => user[list].nodes)[0];
+  const topics = channels.nodes.flatMap(
+    ({ forumTopics }: { forumTopics: { nodes: unknown[] } }) => forumTopics.nodes,
+  );
   one = {
     ApiKey: viewer.apiKey.id,
     Badge: of('badges').badge.id,
@@ -35,6 +39,7 @@ beforeAll(async () => {
     Community: viewer.community.id,
     Field: of('fieldHistories').field.id,
     FieldHistory: of('fieldHistories').id,
+    ForumTopic: topics[0].id,
     LedgerEntry: of('ledger').id,
     Message: of('messages').id,
     User: users.nodes[0].id,
@@ -114,6 +119,7 @@ describe('node, for whom it is not', () => {
     Field: 'fields:read',
     FieldHistory: 'fields:read',
     LedgerEntry: 'stats:read',
+    ForumTopic: 'messages:read',
     Message: 'messages:read',
     User: 'users:read',
   } as const;

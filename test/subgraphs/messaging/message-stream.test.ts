@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { messaging } from '../../../subgraphs/messaging/index.ts';
-import { type SentMessage, sendMessages } from '../../../subgraphs/messaging/message.ts';
 import { addReactions } from '../../../subgraphs/messaging/reaction.ts';
+import { type SentMessage, sendMessages } from '../../../subgraphs/messaging/sending.ts';
 import { newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking, take } from '../../kit/subgraph.ts';

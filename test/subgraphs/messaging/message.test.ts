@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsAfter } from '../../../subgraphs/log.ts';
 import { messaging } from '../../../subgraphs/messaging/index.ts';
-import { messagesBy, type SentMessage, sendMessages } from '../../../subgraphs/messaging/message.ts';
+import { messagesBy } from '../../../subgraphs/messaging/message.ts';
+import { type SentMessage, sendMessages } from '../../../subgraphs/messaging/sending.ts';
 import { newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { type Answer, asking } from '../../kit/subgraph.ts';
@@ -190,7 +191,6 @@ describe('messages: who reads', () => {
     ['OPEN', true],
     ['FORUM', true],
     ['ANNOUNCEMENT', true],
-    ['WHISPER', false],
     ['DIRECT', false],
   ])('of a %s channel a member: %s, a key of the community: true', async (kind, readable) => {
     const place = await newCommunity(database.resources, { channels: [kind] });

@@ -2,14 +2,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../subgraphs/id.ts';
 import { eventsAfter } from '../../../subgraphs/log.ts';
 import { messaging } from '../../../subgraphs/messaging/index.ts';
-import { addMessages } from '../../../subgraphs/messaging/message.ts';
-import { addReactions, reactionsByMessage } from '../../../subgraphs/messaging/reaction.ts';
+import {
+  addReactions,
+  emojiOf,
+  mostEmojis,
+  reactionsByMessage,
+} from '../../../subgraphs/messaging/reaction.ts';
+import { addMessages } from '../../../subgraphs/messaging/sending.ts';
 import { newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking } from '../../kit/subgraph.ts';
 
 let database: TestDatabase;
-const { ask, entities } = asking(messaging, () => database.resources);
+const { ask, entities, errorsOf } = asking(messaging, () => database.resources);
 beforeAll(async () => {
   database = await freshDatabase();
 });
@@ -62,7 +67,7 @@ describe('reactions: rules', () => {
     const [messageId = ''] = await someMessages(place);
     const [userId = '', channelId = ''] = [place.memberIds[0], place.channelIds[0]];
     const reaction = { messageId, channelId, userId, emoji: '🎉' };
-    expect(await addReactions(database.sql, place.id, [reaction, reaction])).toBe(1);
+    expect(await addReactions(database.sql, place.id, [reaction, reaction])).toHaveLength(1);
     expect(await reactionEvents(place)).toHaveLength(1);
   });
 });
@@ -111,6 +116,91 @@ describe('reactions: mutation', () => {
     expect((await ask(place.person(0), react, { input })).react.userErrors).toEqual([
       { code: 'FORBIDDEN', path: ['input', 'senderId'] },
     ]);
+  });
+});
+
+describe('reactions: taking back', () => {
+  const unreact = `mutation ($input: UnreactInput!) { unreact(input: $input) {
+    message { reactions { emoji count viewerReacted } } userErrors { code path }
+  } }`;
+
+  it('takes off what the person put there, once, and tells the log', async () => {
+    const place = await newCommunity(database.resources);
+    const [messageId = ''] = await someMessages(place);
+    for (const n of [0, 1]) await ask(place.person(n), react, { input: { messageId, emoji: '🎉' } });
+    const answer = {
+      message: { reactions: [{ emoji: '🎉', count: 1, viewerReacted: false }] },
+      userErrors: [],
+    };
+    expect((await ask(place.person(0), unreact, { input: { messageId, emoji: '🎉' } })).unreact).toEqual(
+      answer,
+    );
+    expect((await ask(place.person(0), unreact, { input: { messageId, emoji: '🎉' } })).unreact).toEqual(
+      answer,
+    );
+    const [message] = await entities(
+      place.person(1),
+      'Message',
+      [messageId],
+      '{ reactions { viewerReacted } }',
+    );
+    expect(message.reactions).toEqual([{ viewerReacted: true }]);
+    const [authorId] = place.memberIds;
+    expect((await reactionEvents(place)).map(({ userId, payload }) => ({ userId, payload }))).toEqual([
+      { userId: place.memberIds[0], payload: { messageId, authorId, emoji: '🎉', added: true } },
+      { userId: place.memberIds[1], payload: { messageId, authorId, emoji: '🎉', added: true } },
+      { userId: place.memberIds[0], payload: { messageId, authorId, emoji: '🎉', added: false } },
+    ]);
+  });
+
+  it('NEEDS_USER: whether a class of people reacted', async () => {
+    const place = await newCommunity(database.resources);
+    const [id = ''] = await someMessages(place);
+    await ask(place.person(0), react, { input: { messageId: id, emoji: '🎉' } });
+    const { userId: _userId, ...rights } = place.person(0);
+    const query = 'query ($id: ID!) { message(id: $id) { reactions { viewerReacted } } }';
+    const errors = await errorsOf({ ...rights, kind: 'class', ofPeople: true }, query, { id });
+    expect(errors.map(({ code }) => code)).toEqual(['NEEDS_USER']);
+  });
+});
+
+describe('reactions: bounds', () => {
+  const emojis = (count: number) => Array.from({ length: count }, (_, n) => `:e${n}:`);
+
+  it(`LIMIT_EXCEEDED: more than ${mostEmojis} different ones, also at once; more of those there are welcome`, async () => {
+    const place = await newCommunity(database.resources);
+    const [messageId = ''] = await someMessages(place);
+    const codesOf = async (n: number, emoji: string) =>
+      (await ask(place.person(n), react, { input: { messageId, emoji } })).react.userErrors;
+    const answers = await Promise.all(emojis(mostEmojis + 3).map((emoji) => codesOf(0, emoji)));
+    const refused = { code: 'LIMIT_EXCEEDED', path: ['input', 'emoji'] };
+    expect(answers.flat()).toEqual([refused, refused, refused]);
+    const counts = (await reactionsByMessage(database.sql, place.id, [messageId]))[0] ?? [];
+    expect(counts).toHaveLength(mostEmojis);
+    expect(await codesOf(1, counts[0]?.emoji ?? '')).toEqual([]);
+  });
+
+  it('CONFLICT: a reaction to what is deleted', async () => {
+    const place = await newCommunity(database.resources);
+    const [messageId = ''] = await someMessages(place);
+    await database.sql`update messaging.message set body = null, deleted_at = now() where id = ${messageId}`;
+    expect(
+      (await ask(place.person(0), react, { input: { messageId, emoji: '🎉' } })).react.userErrors,
+    ).toEqual([{ code: 'CONFLICT', path: ['input', 'messageId'] }]);
+  });
+
+  it.each([
+    ['🎉', '🎉'],
+    ['❤', '❤️'],
+    ['👨‍👩‍👧', '👨‍👩‍👧'],
+    ['🇩🇪', '🇩🇪'],
+    [':+1:', ':+1:'],
+    ['a', null],
+    ['🎉🎉', null],
+    ['<b>', null],
+    [':two words:', null],
+  ])('reads %s as %s', (text, emoji) => {
+    expect(emojiOf(text)).toBe(emoji);
   });
 });
 
