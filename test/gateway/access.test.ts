@@ -1,4 +1,5 @@
 import { connect as dial } from 'node:net';
+import { tmpdir } from 'node:os';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -60,7 +61,7 @@ const newKey = (name = 'Partner') =>
 /** What another process on the same database works with. */
 async function freshResources() {
   const sql = connect(database.url);
-  const store = await openStore(sql, (fault) => log.error({ err: fault }, 'fault'));
+  const store = await openStore(sql, { dataFolder: tmpdir() }, (fault) => log.error({ err: fault }, 'fault'));
   return {
     resources: store.resources,
     async close() {
