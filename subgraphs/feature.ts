@@ -172,6 +172,14 @@ export function Paged(): MethodDecorator & PropertyDecorator {
   ) as MethodDecorator & PropertyDecorator;
 }
 
+/** `@listSize` of a page by numbers: `limit` says how many rows it brings. Counting the list is for `@Cost`. */
+export function PagedByNumber(): MethodDecorator & PropertyDecorator {
+  const size = `assumedSize: ${pageSize.default}, slicingArguments: ["limit"]`;
+  return Directive(
+    `@listSize(${size}, sizedFields: ["nodes"], requireOneSlicingArgument: false)`,
+  ) as MethodDecorator & PropertyDecorator;
+}
+
 /** `@listSize` of a list without pages: how many items it usually has. */
 export function Usually(items: number): MethodDecorator & PropertyDecorator {
   return Directive(`@listSize(assumedSize: ${items})`) as MethodDecorator & PropertyDecorator;

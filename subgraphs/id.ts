@@ -4,6 +4,7 @@ import { typeidUnboxed } from 'typeid-js';
 
 /** Prefix of each entity's ids, and so the entity that an id belongs to. */
 export const idPrefixes = {
+  Activity: 'act',
   ApiKey: 'key',
   Attachment: 'att',
   AuditEntry: 'aud',

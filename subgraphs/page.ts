@@ -118,6 +118,43 @@ export function pageOf<Row, P = Place>(
   };
 }
 
+/** The paging arguments of a list by numbers, for callers that count pages. */
+export interface NumberedArguments {
+  offset: number;
+  limit: number;
+}
+
+/** Some rows of a list, and how many it has in all. */
+export interface NumberedPage<Row> {
+  rows: Row[];
+  total: number;
+  offset: number;
+}
+
+/** How deep a list can be paged by numbers: what is skipped is read all the same. */
+export const deepest = 10_000;
+
+/** Checks paging by numbers. @throws BAD_PAGE */
+export function numberedRequest({ offset, limit }: NumberedArguments): NumberedArguments {
+  if (limit < 1 || limit > pageSize.max)
+    throw new Refusal('BAD_PAGE', `\`limit\` is 1 to ${pageSize.max}, got ${limit}.`);
+  if (offset < 0) throw new Refusal('BAD_PAGE', `\`offset\` is 0 or more, got ${offset}.`);
+  if (offset + limit > deepest) {
+    const message = `\`offset\` and \`limit\` come to at most ${deepest}, got ${offset + limit}: go on by cursor, or narrow the range.`;
+    throw new Refusal('BAD_PAGE', message);
+  }
+  return { offset, limit };
+}
+
+/** Makes a numbered page of what one list brought: at least one row with its `total`, and of its rows those with an id. */
+export function numberedPage<Row extends { id: string }>(
+  rows: readonly (Partial<Row> & { total: bigint })[],
+  offset: number,
+): NumberedPage<Row> {
+  const found = rows.filter(({ id }) => id != null) as unknown as Row[];
+  return { rows: found, total: Number(rows[0]?.total ?? 0n), offset };
+}
+
 /** The cursor of a row of a list. */
 export function sealCursor<P>(places: Places<P>, list: string, place: P): string {
   return Buffer.from([list, ...places.words(place)].join(' ')).toString('base64url');

@@ -11,8 +11,8 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import { Partner, Shareable } from './feature.ts';
-import type { Page } from './page.ts';
-import { Day, TimeZone } from './scalars.ts';
+import { type NumberedPage, type Page, pageSize } from './page.ts';
+import { DateTime, Day, TimeZone } from './scalars.ts';
 
 // The value types that several subgraphs declare: here once, so that they are the same everywhere.
 
@@ -94,6 +94,40 @@ export function Connection<Node extends object>(
   return Page;
 }
 
+export interface NumberedOf<Node> {
+  nodes: Node[];
+  total: number;
+  hasMore: boolean;
+}
+
+/** The type of a numbered page: `const LedgerPage = Numbered(() => LedgerEntry, 'LedgerEntry', 'Ledger')`. */
+export function Numbered<Node extends object>(
+  node: () => ClassType<Node>,
+  name: string,
+  list = name,
+): new () => NumberedOf<Node> {
+  @ObjectType(`${list}Page`, {
+    simpleResolvers: true,
+    description: `Some ${name}s by number, and how many there are.`,
+  })
+  class Page {
+    @Field(() => [node()], { description: 'The rows.' })
+    nodes!: Node[];
+
+    @Field(() => Int, { description: 'How many rows the whole list has, exactly.' })
+    total!: number;
+
+    @Field(() => Boolean, { description: 'The list goes on after this page.' })
+    hasMore!: boolean;
+  }
+  return Page;
+}
+
+/** A numbered page as its type has it. */
+export function numberedOf<Row extends object>({ rows, total, offset }: NumberedPage<Row>): NumberedOf<Row> {
+  return { nodes: rows, total, hasMore: offset + rows.length < total };
+}
+
 /** A page of rows as the connection of their nodes. */
 export function connectionOf<Row, Node>(page: Page<Row>, toNode: (row: Row) => Node): ConnectionOf<Node> {
   const edges = page.edges.map(({ cursor, node }) => ({ cursor, node: toNode(node) }));
@@ -123,11 +157,17 @@ export class LocalizedText {
   available!: string[];
 }
 
-/** The text of a jsonb column `{ "en": "…", "de": "…" }`: in English, else in the first language there is. */
-export function localized(texts: Record<string, string>): LocalizedText {
+/** The text of a jsonb column `{ "en": "…", "de": "…" }` in a language: see `langIn`. */
+export function localized(texts: Record<string, string>, wanted = 'en'): LocalizedText {
   const available = Object.keys(texts).sort();
-  const lang = available.includes('en') ? 'en' : (available[0] ?? 'en');
+  const lang = langIn(available, wanted);
   return { text: texts[lang] ?? '', lang, available };
+}
+
+/** The one of these languages to show: the wanted one, what it is a variant of, English, else the first. */
+export function langIn(available: readonly string[], wanted: string): string {
+  const [base = wanted] = wanted.split('-');
+  return [wanted, base, 'en'].find((lang) => available.includes(lang)) ?? available[0] ?? 'en';
 }
 
 @InputType({ description: 'A text in one language.' })
@@ -257,6 +297,32 @@ export class UserIdentifierInput {
 
   @Field(() => ExternalIdInput, { nullable: true, description: 'The id in another system.' })
   external?: ExternalIdInput;
+}
+
+@InputType({ description: 'Moments from `from` up to `to`; without end where one is left out.' })
+export class TimeRangeInput {
+  static rules = z
+    .object({ from: z.date().nullish(), to: z.date().nullish() })
+    .refine(({ from, to }) => from == null || to == null || from < to, 'A range ends after it begins.');
+
+  @Field(() => DateTime, { nullable: true, description: 'From this moment on.' })
+  from?: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Before this moment.' })
+  to?: Date | null;
+}
+
+/** Paging by numbers, for callers that count pages. */
+@ArgsType()
+export class NumberedArgs {
+  @Field(() => Int, {
+    defaultValue: 0,
+    description: 'Rows to skip; with `limit` at most 10,000.',
+  })
+  offset!: number;
+
+  @Field(() => Int, { defaultValue: pageSize.default, description: 'Rows, 1-100.' })
+  limit!: number;
 }
 
 @InputType({ description: 'Days from `from` to `to`, both included; at most 366.' })

@@ -42,6 +42,12 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
   nodeType('Channel', 'community', 'community:read', 'A place to talk.'),
   nodeType('Field', 'community', 'fields:read', 'A custom field of members. Scope: fields:read.'),
   nodeType('FieldHistory', 'community', 'fields:read', "One change of a member's field. Scope: fields:read."),
+  nodeType(
+    'Activity',
+    'gamification',
+    'stats:read',
+    'Something that a person did, in the words of that time. Scope: stats:read.',
+  ),
   nodeType('Badge', 'gamification', 'stats:read', 'A distinction to award. Scope: stats:read.'),
   nodeType('BadgeAward', 'gamification', 'stats:read', 'A badge that a person holds. Scope: stats:read.'),
   nodeType(

@@ -4,7 +4,15 @@ import type { Context } from '../context.ts';
 import { type Feature, Usually, Write } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Json } from '../scalars.ts';
-import { idempotencyKey, ReplayablePayload, UserIdentifierInput } from '../shared.graphql.ts';
+import {
+  idempotencyKey,
+  LocalizedTextInput,
+  localizedTexts,
+  ReplayablePayload,
+  textsOf,
+  UserIdentifierInput,
+} from '../shared.graphql.ts';
+import type { Wording } from './activity.ts';
 import { adjustBalance, reverseEntry, reverseEvent, spendBalance } from './adjustment.ts';
 import { metadataRules, notInFuture } from './event.graphql.ts';
 import { EventSource, LedgerEntry, Unit } from './ledger.graphql.ts';
@@ -12,6 +20,7 @@ import { originOf } from './origin.ts';
 import { memberNamed } from './person.ts';
 import type { Posted } from './posting.ts';
 import { User } from './user.graphql.ts';
+import { imageRules, imagesOf, LocalizedImageInput } from './wording.graphql.ts';
 
 enum BalanceAction {
   INCREASE = 'INCREASE',
@@ -79,11 +88,38 @@ class AdjustBalanceInput {
   idempotencyKey!: string;
 }
 
+@InputType({ description: 'What something is spent on, as the activities of the person show it.' })
+class SpentItemInput {
+  static rules = z.object({
+    title: localizedTexts(200),
+    description: localizedTexts(2_000).nullish(),
+    images: imageRules,
+  });
+
+  @Field(() => [LocalizedTextInput], {
+    description: 'What it is called, in 1-20 languages, at most 200 characters each.',
+  })
+  title!: LocalizedTextInput[];
+
+  @Field(() => [LocalizedTextInput], {
+    nullable: true,
+    description: 'What it is, in 1-20 languages, at most 2,000 characters each.',
+  })
+  description?: LocalizedTextInput[] | null;
+
+  @Field(() => [LocalizedImageInput], {
+    nullable: true,
+    description: 'A picture for each of 1-20 languages.',
+  })
+  images?: LocalizedImageInput[] | null;
+}
+
 @InputType({ description: 'What a person spends.' })
 class SpendBalanceInput {
   static rules = z.object({
     user: UserIdentifierInput.rules,
     amount: amountRules(1n),
+    item: SpentItemInput.rules.nullish(),
     reason,
     metadata: metadataRules,
     idempotencyKey,
@@ -98,7 +134,16 @@ class SpendBalanceInput {
   @Field(() => BigIntScalar, { description: 'How much, 1 to 1,000,000,000,000,000.' })
   amount!: bigint;
 
-  @Field(() => String, { nullable: true, description: 'For what; at most 500 characters.' })
+  @Field(() => SpentItemInput, {
+    nullable: true,
+    description: "What it is spent on; without it, the person's activity names nothing.",
+  })
+  item?: SpentItemInput | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Why, for whoever reads the ledger; at most 500 characters.',
+  })
   reason?: string | null;
 
   @Field(() => Json, {
@@ -220,6 +265,7 @@ class AdjustmentResolver {
       userId: await memberNamed(context.sql, communityOf(context.principal), { ...user }),
       unit,
       amount,
+      item: itemOf(input.item ?? null),
       ...saidOf(input, context),
     };
     const posted = await told(context, spendBalance(context.sql, communityOf(context.principal), spending));
@@ -279,6 +325,16 @@ function saidOf(
   notInFuture(occurredAt, now());
   const origin = originOf(principal, source);
   return { reason, metadata, occurredAt, reference: input.idempotencyKey, origin };
+}
+
+function itemOf(item: SpentItemInput | null): Wording | null {
+  if (item === null) return null;
+  const { title, description = null, images = null } = item;
+  return {
+    title: textsOf(title),
+    description: description === null ? null : textsOf(description),
+    images: imagesOf(images),
+  };
 }
 
 function entryOf({ entries, replayed }: Posted) {

@@ -1,5 +1,6 @@
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
+import type { Wording } from './activity.ts';
 import type { Move, Posting } from './decide.ts';
 import { lockProfiles } from './ground.ts';
 import type { Origin } from './origin.ts';
@@ -30,6 +31,8 @@ export interface Spending extends Common {
   userId: string;
   unit: Unit;
   amount: bigint;
+  /** What it is spent on, as the person's activities show it. */
+  item: Wording | null;
   occurredAt: Date | null;
 }
 
@@ -49,11 +52,16 @@ export function adjustBalance(
 export function spendBalance(
   sql: Sql,
   communityId: string,
-  { userId, unit, amount, ...said }: Spending,
+  { userId, unit, amount, item, ...said }: Spending,
 ): Promise<Posted> {
-  const metadata = { ...detailsOf(said), amount: String(amount), unit };
+  const metadata = {
+    ...detailsOf(said),
+    ...{ amount: String(amount), unit },
+    ...(item !== null && { item: item.title }),
+  };
   const moves = [{ unit, by: -amount }];
-  return postOne(sql, communityId, { ...plainPosting('spend', userId, said), metadata, moves });
+  const shownAs = { type: 'REDEMPTION', wording: item } as const;
+  return postOne(sql, communityId, { ...plainPosting('spend', userId, said), metadata, moves, shownAs });
 }
 
 /**
@@ -158,6 +166,7 @@ async function reverse(
         by: -BigInt(amount),
         reversalOf,
       })),
+      undoes: found.eventId,
       ...(name === 'eventId' && { reverses: { eventId: found.eventId, eventType: found.eventType } }),
     };
     if (name === 'eventId') {

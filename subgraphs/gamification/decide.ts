@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '../errors.ts';
 import type { newId } from '../id.ts';
+import type { ActivityType, Wording } from './activity.ts';
 import { type Awardable, Awarding, type BadgeGround, type TakenBack } from './awarding.ts';
 import { sameDecimal } from './exact.ts';
 import type { Origin } from './origin.ts';
@@ -32,6 +33,10 @@ export interface Posting {
   award?: { badgeId: string; attachmentUrl: string | null };
   /** The award that it takes back; those of an event that it reverses go with it. */
   revokes?: { awardId: string };
+  /** The event some or all of whose entries it takes back. */
+  undoes?: string;
+  /** What the feed shows of it, besides what rules and badges do. */
+  shownAs?: { type: ActivityType; wording: Wording | null };
 }
 
 /** What came of an event: it earned, it was only counted, or why it earned nothing. */

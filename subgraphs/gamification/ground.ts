@@ -77,7 +77,7 @@ export async function groundFor(tx: Sql, communityId: string, postings: readonly
         (select coalesce(jsonb_agg(jsonb_build_object(
           'id', id, 'eventType', event_type, 'awards', awards, 'conditions', conditions,
           'cooldownSeconds', cooldown_seconds, 'dayCap', day_cap, 'weekCap', week_cap, 'lifetimeCap', lifetime_cap,
-          'limited', ${limited(tx)}
+          'activityType', activity_type, 'wordingId', wording_id, 'limited', ${limited(tx)}
         ) order by created_at, id), '[]') from gamification.rule
         where community_id = ${communityId} and event_type = any(${eventTypes}) and enabled) as rules,
         (select coalesce(jsonb_agg(jsonb_build_object('number', number, 'minXp', min_xp::text) order by number), '[]')

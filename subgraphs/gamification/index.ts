@@ -1,4 +1,5 @@
 import { type Subgraph, subgraph } from '../feature.ts';
+import { activity } from './activity.graphql.ts';
 import { adjustment } from './adjustment.graphql.ts';
 import { badge } from './badge.graphql.ts';
 import { badgeAward } from './badge-award.graphql.ts';
@@ -19,6 +20,7 @@ export const gamification: Subgraph = subgraph('gamification', [
   event,
   ledger,
   adjustment,
+  activity,
   level,
   dailyStat,
   badge,

@@ -7,23 +7,36 @@ import {
   ID,
   InputType,
   ObjectType,
+  Query,
   Resolver,
   Root,
   registerEnumType,
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Partner, Scoped } from '../feature.ts';
+import { Cost, type Feature, Key, Paged, PagedByNumber, Partner, Scoped } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
-import type { Page } from '../page.ts';
+import type { NumberedPage, Page } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Json } from '../scalars.ts';
-import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
+import {
+  Connection,
+  type ConnectionOf,
+  connectionOf,
+  Numbered,
+  NumberedArgs,
+  type NumberedOf,
+  numberedOf,
+  PageArgs,
+  TimeRangeInput,
+} from '../shared.graphql.ts';
 import {
   balancesByUser,
   entriesByEvent,
   entriesById,
   entriesByUser,
+  entriesOfCommunity,
+  numberedEntriesByUser,
   type LedgerEntry as Row,
 } from './ledger.ts';
 import type { Balances } from './unit.ts';
@@ -126,10 +139,16 @@ export class LedgerEntry {
 }
 
 const LedgerConnection = Connection(() => LedgerEntry, 'LedgerEntry', 'Ledger');
+const LedgerPage = Numbered(() => LedgerEntry, 'LedgerEntry', 'Ledger');
 
 @InputType({ description: 'Which entries to list; what is left out does not narrow.' })
 class LedgerFilter {
-  static rules = z.object({ eventTypes: z.array(z.string().max(100)).max(50).nullish() });
+  static rules = z.object({
+    units: z.array(z.string()).max(20, 'Name each unit once.').nullish(),
+    eventTypes: z.array(z.string().max(100)).max(50, 'Name at most 50 event types.').nullish(),
+    reference: z.string().max(200, 'A reference has at most 200 characters.').nullish(),
+    range: TimeRangeInput.rules.nullish(),
+  });
 
   @Field(() => [Unit], { nullable: true, description: 'Entries in these units.' })
   units?: Unit[] | null;
@@ -142,6 +161,9 @@ class LedgerFilter {
 
   @Field(() => LedgerSign, { nullable: true, description: 'Only what was earned, or only what was spent.' })
   sign?: LedgerSign | null;
+
+  @Field(() => TimeRangeInput, { nullable: true, description: 'Entries of what happened then.' })
+  range?: TimeRangeInput | null;
 }
 
 @ArgsType()
@@ -150,6 +172,29 @@ class LedgerArgs extends PageArgs {
 
   @Field(() => LedgerFilter, { nullable: true, description: 'Which entries.' })
   filter?: LedgerFilter | null;
+}
+
+@ArgsType()
+class LedgerPageArgs extends NumberedArgs {
+  static rules = z.object({ filter: LedgerFilter.rules.nullish() });
+
+  @Field(() => LedgerFilter, { nullable: true, description: 'Which entries.' })
+  filter?: LedgerFilter | null;
+}
+
+@ArgsType()
+class CommunityLedgerArgs extends LedgerArgs {
+  static override rules = z.object({
+    filter: LedgerFilter.rules.nullish(),
+    userIds: z
+      .array(z.string().max(64))
+      .min(1, 'Name 1-100 people.')
+      .max(100, 'Name 1-100 people.')
+      .nullish(),
+  });
+
+  @Field(() => [ID], { nullable: true, description: "These people's, 1-100; everybody's when absent." })
+  userIds?: string[] | null;
 }
 
 export const balancesOf = perRequest<string, Balances>((ids, { sql, principal }) =>
@@ -168,8 +213,28 @@ const ledgerOf = perArguments<LedgerArgs, string, Page<Row>>((ids, { filter, ...
   entriesByUser(sql, communityOf(principal), ids, filter ?? {}, page),
 );
 
+const numberedLedgerOf = perArguments<LedgerPageArgs, string, NumberedPage<Row>>(
+  (ids, { filter, ...page }, { sql, principal }) =>
+    numberedEntriesByUser(sql, communityOf(principal), ids, filter ?? {}, page),
+);
+
 @Resolver(() => User)
 class LedgerResolver {
+  @Query(() => LedgerConnection, {
+    name: 'ledger',
+    description:
+      'The ledger of the community, or of some of its people, newest first by when it happened. A filter by `reference` names `eventTypes` too. Scope: stats:read.',
+  })
+  @Scoped('stats:read')
+  @Paged()
+  async ledgerOfCommunity(
+    @Args(() => CommunityLedgerArgs) { filter, userIds = null, ...page }: CommunityLedgerArgs,
+    @Ctx() { sql, principal }: Context,
+  ): Promise<ConnectionOf<object>> {
+    const found = await entriesOfCommunity(sql, communityOf(principal), userIds, filter ?? {}, page);
+    return connectionOf(found, (row) => row);
+  }
+
   @FieldResolver(() => BigIntScalar, { nullable: true, description: 'All XP earned. Scope: stats:read.' })
   @Scoped('stats:read')
   async xp(@Root() { id }: User, @Ctx() context: Context): Promise<bigint> {
@@ -215,6 +280,22 @@ class LedgerResolver {
     @Ctx() context: Context,
   ): Promise<ConnectionOf<object>> {
     return connectionOf(await ledgerOf(context, args).load(id), (row) => row);
+  }
+
+  @FieldResolver(() => LedgerPage, {
+    nullable: true,
+    description:
+      'The same by number, with an exact total, for callers that page so: it costs more than `ledger`. Scope: stats:read.',
+  })
+  @Scoped('stats:read')
+  @PagedByNumber()
+  @Cost(20)
+  async ledgerPage(
+    @Root() { id }: User,
+    @Args(() => LedgerPageArgs) args: LedgerPageArgs,
+    @Ctx() context: Context,
+  ): Promise<NumberedOf<object>> {
+    return numberedOf(await numberedLedgerOf(context, args).load(id));
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import { writeActivities } from './activity.ts';
 import { badgesFor, hadBefore, writeAwards } from './badge-ground.ts';
 import { type Decided, type Decision, decide, type Outcome, type Posting, type Profile } from './decide.ts';
 import { textOf } from './exact.ts';
@@ -92,6 +93,7 @@ export async function post(
     const [awarded, written] = await Promise.all([
       writeAwards(tx, communityId, decided),
       writePostings(tx, communityId, decided, [...profiles.values()], ground.today),
+      writeActivities(tx, communityId, decided, ground.rules, makeId),
       addScores(tx, communityId, changesOf(decided)),
       tellLog(tx, communityId, decided),
     ]);

@@ -8,7 +8,7 @@ import type { Rule } from './rule.ts';
 
 // Rules as those who keep them see them: to list, make, change and delete. What is changed counts from the next event on.
 
-export interface KeptRule extends Omit<Rule, 'limited'> {
+export interface KeptRule extends Omit<Rule, 'limited' | 'wordingId'> {
   title: Record<string, string>;
   description: Record<string, string> | null;
   /** A picture's URL by language. */
@@ -74,10 +74,11 @@ export async function createRule(
     -- createRule
     insert into gamification.rule (
       community_id, id, event_type, title, description, images, awards, conditions, cooldown_seconds, day_cap, week_cap,
-      lifetime_cap, enabled, idempotency_key, made_from
+      lifetime_cap, activity_type, enabled, idempotency_key, made_from
     )
     select ${communityId}, ${id}, r."eventType", r.title, r.description, r.images, r.awards, r.conditions,
-      r."cooldownSeconds", r."dayCap", r."weekCap", r."lifetimeCap", r.enabled, ${idempotencyKey}, ${sql.json(content as never)}
+      r."cooldownSeconds", r."dayCap", r."weekCap", r."lifetimeCap", r."activityType", r.enabled, ${idempotencyKey},
+      ${sql.json(content as never)}
     from ${contentOf(sql, content)}
     where (select count(*) from gamification.rule where community_id = ${communityId}) < ${mostRules}
       and (
@@ -124,7 +125,8 @@ export async function updateRule(
       update gamification.rule set
         event_type = r."eventType", title = r.title, description = r.description, images = r.images, awards = r.awards,
         conditions = r.conditions, cooldown_seconds = r."cooldownSeconds", day_cap = r."dayCap",
-        week_cap = r."weekCap", lifetime_cap = r."lifetimeCap", enabled = r.enabled, updated_at = now()
+        week_cap = r."weekCap", lifetime_cap = r."lifetimeCap", activity_type = r."activityType", enabled = r.enabled,
+        updated_at = now()
       from ${contentOf(tx, { ...before, ...changes })}
       where community_id = ${communityId} and id = ${id}
       returning ${columns(tx, 'rule')}`;
@@ -151,7 +153,7 @@ function noRule(id: string): Refusal {
 function contentOf(sql: Sql, content: RuleContent) {
   return sql`jsonb_to_record(${sql.json(content as never)}) r(
     "eventType" text, title jsonb, description jsonb, images jsonb, awards jsonb, conditions jsonb,
-    "cooldownSeconds" integer, "dayCap" integer, "weekCap" integer, "lifetimeCap" integer, enabled boolean
+    "cooldownSeconds" integer, "dayCap" integer, "weekCap" integer, "lifetimeCap" integer, "activityType" text, enabled boolean
   )`;
 }
 
@@ -159,6 +161,7 @@ function columns(sql: Sql, table = 'rule') {
   const of = (column: string) => sql(`${table}.${column}`);
   return sql`${of('id')}, ${of('event_type')} as "eventType", ${of('title')}, ${of('description')}, ${of('images')},
     ${of('awards')}, ${of('conditions')}, ${of('cooldown_seconds')} as "cooldownSeconds", ${of('day_cap')} as "dayCap",
-    ${of('week_cap')} as "weekCap", ${of('lifetime_cap')} as "lifetimeCap", ${of('enabled')},
+    ${of('week_cap')} as "weekCap", ${of('lifetime_cap')} as "lifetimeCap",
+    ${of('activity_type')} as "activityType", ${of('enabled')},
     ${of('created_at')} as "createdAt", ${of('updated_at')} as "updatedAt"`;
 }

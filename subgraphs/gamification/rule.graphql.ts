@@ -34,6 +34,8 @@ import {
   ReplayablePayload,
   textsOf,
 } from '../shared.graphql.ts';
+import { ActivityType } from './activity.graphql.ts';
+import type { EarnedType } from './activity.ts';
 import { Unit } from './ledger.graphql.ts';
 import {
   createRule,
@@ -44,6 +46,7 @@ import {
   rulesPage,
   updateRule,
 } from './rule-change.ts';
+import { imageIn, imageRules, imagesOf, LocalizedImageInput } from './wording.graphql.ts';
 
 enum RuleOperator {
   EQUALS = 'EQUALS',
@@ -148,6 +151,12 @@ class Rule {
   })
   lifetimeCap!: number | null;
 
+  @Field(() => ActivityType, {
+    nullable: true,
+    description: 'What the activities are that it makes for those whom it pays; null: it makes none.',
+  })
+  activityType!: string | null;
+
   @Field(() => Boolean, { description: 'It pays at all.' })
   enabled!: boolean;
 
@@ -221,15 +230,6 @@ function isFitting(operator: string, values: readonly string[]): boolean {
   return values.length === 1 && /^-?\d{1,20}(\.\d{1,10})?$/.test(values[0] ?? '');
 }
 
-@InputType({ description: 'A picture for one language.' })
-class LocalizedImageInput {
-  @Field(() => String, { description: 'The language, BCP 47, at most 35 characters: `en`, `pt-BR`.' })
-  lang!: string;
-
-  @Field(() => Url, { description: 'Where the picture is, at most 2,000 characters.' })
-  url!: string;
-}
-
 const cap = (most: number) =>
   z
     .number()
@@ -242,21 +242,20 @@ const content = {
     .max(100, 'An event type has 1-100 characters.'),
   title: localizedTexts(200),
   description: localizedTexts(2_000).nullish(),
-  images: z
-    .array(z.object({ lang: z.string().min(2).max(35), url: z.unknown() }))
-    .min(1, 'Give 1-20 pictures, one a language.')
-    .max(20, 'Give 1-20 pictures, one a language.')
-    .refine(
-      (images) => images.every(({ url }) => String(url).length <= 2_000),
-      'A URL has at most 2,000 characters.',
-    )
-    .nullish(),
+  images: imageRules,
   awards: z.array(RuleAwardInput.rules).min(1, 'A rule pays 1-8 times.').max(8, 'A rule pays 1-8 times.'),
   conditions: z.array(RuleConditionInput.rules).max(20, 'A rule has at most 20 conditions.'),
   cooldownSeconds: cap(31_622_400).nullish(),
   dayCap: cap(1_000_000).nullish(),
   weekCap: cap(1_000_000).nullish(),
   lifetimeCap: cap(1_000_000).nullish(),
+  activityType: z
+    .string()
+    .refine(
+      (type) => type !== ActivityType.REDEMPTION,
+      'What is redeemed is spent: a rule makes another type.',
+    )
+    .nullish(),
 };
 
 @InputType({ description: 'A rule to make.' })
@@ -315,6 +314,14 @@ class CreateRuleInput {
     description: 'Events that it pays a person at most ever, 1-1,000,000.',
   })
   lifetimeCap?: number | null;
+
+  @Field(() => ActivityType, {
+    nullable: true,
+    defaultValue: ActivityType.EVENT,
+    description:
+      'What the activities are that it makes, any but REDEMPTION; null: none, for what happens all the time.',
+  })
+  activityType!: EarnedType | null;
 
   @Field(() => Boolean, { defaultValue: true, description: 'It pays from now on.' })
   enabled!: boolean;
@@ -387,6 +394,12 @@ class UpdateRuleInput {
 
   @Field(() => Int, { nullable: true, description: 'Events that it pays a person ever; null: no limit.' })
   lifetimeCap?: number | null;
+
+  @Field(() => ActivityType, {
+    nullable: true,
+    description: 'What the activities are that it makes from now on, any but REDEMPTION; null: none.',
+  })
+  activityType?: EarnedType | null;
 
   @Field(() => Boolean, { nullable: true, description: 'Whether it pays.' })
   enabled?: boolean;
@@ -467,11 +480,11 @@ class RuleResolver {
     @Arg('input', () => CreateRuleInput, { description: 'The rule.' }) input: CreateRuleInput,
     @Ctx() { sql, principal }: Context,
   ): Promise<CreateRulePayload> {
-    const { eventType, title, awards, conditions, enabled, idempotencyKey } = input;
+    const { eventType, title, awards, conditions, activityType, enabled, idempotencyKey } = input;
     const { cooldownSeconds = null, dayCap = null, weekCap = null, lifetimeCap = null } = input;
     const rule = {
       ...{ eventType, awards: plain(awards), conditions: plain(conditions), enabled, idempotencyKey },
-      ...{ cooldownSeconds, dayCap, weekCap, lifetimeCap },
+      ...{ cooldownSeconds, dayCap, weekCap, lifetimeCap, activityType },
       title: textsOf(title),
       description: input.description == null ? null : textsOf(input.description),
       images: imagesOf(input.images ?? null),
@@ -521,7 +534,7 @@ class RuleResolver {
     @Root() { images }: KeptRule,
     @Arg('lang', () => String, { defaultValue: 'en', description: 'The language, BCP 47.' }) lang: string,
   ): string | null {
-    return images === null ? null : (images[lang] ?? images.en ?? Object.values(images)[0] ?? null);
+    return imageIn(images, lang);
   }
 }
 
@@ -544,10 +557,6 @@ function changesOf({
   if (awards != null) changes.awards = plain(awards);
   if (conditions != null) changes.conditions = plain(conditions);
   return changes;
-}
-
-function imagesOf(images: readonly LocalizedImageInput[] | null): Record<string, string> | null {
-  return images === null ? null : Object.fromEntries(images.map(({ lang, url }) => [lang, String(url)]));
 }
 
 /** Inputs without their classes. */

@@ -1,4 +1,5 @@
 import type { Sql } from '../db.ts';
+import type { EarnedType } from './activity.ts';
 import { stepsOf, wholeProduct } from './exact.ts';
 import type { Unit } from './unit.ts';
 
@@ -43,11 +44,15 @@ export interface Rule {
   dayCap: number | null;
   weekCap: number | null;
   lifetimeCap: number | null;
+  /** What the activities of those whom it pays are; null: it makes none. */
+  activityType: EarnedType | null;
+  /** The words and pictures of these activities. */
+  wordingId: string;
   /** It has a cooldown or a cap. */
   limited: boolean;
 }
 
-export interface NewRule extends Omit<Rule, 'limited'> {
+export interface NewRule extends Omit<Rule, 'limited' | 'wordingId'> {
   title: Record<string, string>;
 }
 
@@ -118,7 +123,7 @@ export function plainRule(
     perUnit: false,
   }));
   const limits = { cooldownSeconds: null, dayCap: null, weekCap: null, lifetimeCap: null };
-  return { eventType, title, awards, conditions: [], ...limits };
+  return { eventType, title, awards, conditions: [], activityType: 'EVENT', ...limits };
 }
 
 /** Sets the rules of event types: those that these event types had are replaced. */
@@ -128,7 +133,7 @@ export async function setRules(sql: Sql, communityId: string, rules: readonly Ne
     with asked as materialized (
       select * from jsonb_to_recordset(${sql.json(rules as never)}) r(
         id text, "eventType" text, title jsonb, awards jsonb, conditions jsonb, "cooldownSeconds" integer,
-        "dayCap" integer, "weekCap" integer, "lifetimeCap" integer
+        "dayCap" integer, "weekCap" integer, "lifetimeCap" integer, "activityType" text
       )
     ), replaced as (
       delete from gamification.rule r
@@ -136,14 +141,17 @@ export async function setRules(sql: Sql, communityId: string, rules: readonly Ne
         and r.id not in (select id from asked)
     )
     insert into gamification.rule (
-      community_id, id, event_type, title, awards, conditions, cooldown_seconds, day_cap, week_cap, lifetime_cap
+      community_id, id, event_type, title, awards, conditions, cooldown_seconds, day_cap, week_cap, lifetime_cap,
+      activity_type
     )
-    select ${communityId}, id, "eventType", title, awards, conditions, "cooldownSeconds", "dayCap", "weekCap", "lifetimeCap"
+    select ${communityId}, id, "eventType", title, awards, conditions, "cooldownSeconds", "dayCap", "weekCap",
+      "lifetimeCap", "activityType"
     from asked
     on conflict (community_id, id) do update set
       event_type = excluded.event_type, title = excluded.title, awards = excluded.awards,
       conditions = excluded.conditions, cooldown_seconds = excluded.cooldown_seconds, day_cap = excluded.day_cap,
-      week_cap = excluded.week_cap, lifetime_cap = excluded.lifetime_cap, updated_at = now()`;
+      week_cap = excluded.week_cap, lifetime_cap = excluded.lifetime_cap,
+      activity_type = excluded.activity_type, updated_at = now()`;
 }
 
 function holds({ field, operator, values }: RuleCondition, { amount, metadata }: Event): boolean {

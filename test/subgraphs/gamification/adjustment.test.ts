@@ -41,6 +41,7 @@ describe('adjustments: rules', () => {
       userId: place.memberIds[0] ?? '',
       unit: 'POINTS' as const,
       amount: 30n,
+      item: null,
       occurredAt: null,
     };
     const spendings = Array.from({ length: 8 }, (_, n) =>

@@ -28,6 +28,7 @@ function ruleOf(details: Partial<Rule> = {}): Rule {
     eventType: 'buy',
     awards: [{ unit: 'XP' as const, amount: '10', perUnit: false }],
     conditions: [],
+    ...{ activityType: null, wordingId: '' },
     ...{ cooldownSeconds: null, dayCap: null, weekCap: null, lifetimeCap: null },
     ...details,
   };

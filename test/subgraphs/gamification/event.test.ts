@@ -112,6 +112,7 @@ describe('events: batches', () => {
       'groundFor: each posting',
       'badgesFor',
       'writePostings',
+      'writeActivities',
       'holdOffNewRuns',
       'lockRuns',
       'moveScores',

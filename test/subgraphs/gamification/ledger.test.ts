@@ -9,7 +9,7 @@ import { seeded } from '../../kit/operations.ts';
 import { type Answer, asking } from '../../kit/subgraph.ts';
 
 let database: TestDatabase;
-const { entities, errorsOf } = asking(gamification, () => database.resources);
+const { ask, entities, errorsOf } = asking(gamification, () => database.resources);
 beforeAll(async () => {
   database = await freshDatabase();
 });
@@ -119,6 +119,7 @@ describe('ledger: query', () => {
     ['{ sign: SPENT }', [-30]],
     ['{ sign: EARNED, units: [COINS] }', [2]],
     ['{ units: [] }', []],
+    ['{ range: { from: "2026-03-01T12:00:00.001Z", to: "2026-03-03T12:00:00Z" }, units: [XP] }', [10]],
   ])('narrows by %s', async (filter, amounts) => {
     const place = await newCommunity(database.resources, { members: 1 });
     await threeDays(place);
@@ -137,6 +138,78 @@ describe('ledger: query', () => {
       { amount: -30, eventType: 'refund', user: { id: home.memberIds[0] } },
     ]);
     expect(await entities(away.system, 'LedgerEntry', ids, selection)).toEqual([null]);
+  });
+});
+
+describe('ledger: of a community', () => {
+  const read = async ({ system }: TestCommunity, wanted: string) =>
+    (
+      await ask(
+        system,
+        `{ ledger${wanted} { nodes { amount user { id } } pageInfo { endCursor hasNextPage } } }`,
+      )
+    ).ledger;
+
+  it('lists the entries of everybody newest first, page by page, and those of some', async () => {
+    const place = await newCommunity(database.resources, { members: 3 });
+    const [first, second, third] = place.memberIds;
+    await trackEvents(
+      database.sql,
+      place.id,
+      [first, second, third, first].map((userId, day) =>
+        eventOf(userId ?? '', {
+          eventType: 'refund',
+          reference: `order ${day}`,
+          occurredAt: new Date(Date.UTC(2026, 2, day + 1)),
+        }),
+      ),
+    );
+    const whose = ({ nodes }: Answer) => nodes.map(({ user }: Answer) => user.id);
+    const page = await read(place, '(first: 3)');
+    expect(whose(page)).toEqual([first, third, second]);
+    expect(whose(await read(place, `(after: "${page.pageInfo.endCursor}")`))).toEqual([first]);
+    const some = await read(place, `(userIds: ["${second}", "${first}"], first: 2)`);
+    expect([whose(some), some.pageInfo.hasNextPage]).toEqual([[first, second], true]);
+    expect(whose(await read(place, `(last: 1, userIds: ["${second}", "${third}"])`))).toEqual([second]);
+    const filter = '(filter: { eventTypes: ["refund", "purchase"], reference: "order 2" })';
+    expect(whose(await read(place, filter))).toEqual([third]);
+    const early = '(filter: { range: { to: "2026-03-03T00:00:00Z" }, units: [COINS] })';
+    expect(whose(await read(place, early))).toEqual([second, first]);
+    expect(whose(await read(await newCommunity(database.resources), ''))).toEqual([]);
+  });
+
+  it.each([
+    ['BAD_ARGUMENT', '(filter: { reference: "order 2" })'],
+    ['BAD_ARGUMENT', '(userIds: [])'],
+    ['BAD_ARGUMENT', '(filter: { range: { from: "2026-03-02T00:00:00Z", to: "2026-03-01T00:00:00Z" } })'],
+    ['BAD_PAGE', '(first: 0)'],
+  ])('%s: %s', async (code, wanted) => {
+    const { system } = await newCommunity(database.resources, { members: 0 });
+    expect(await errorsOf(system, `{ ledger${wanted} { nodes { id } } }`)).toMatchObject([{ code }]);
+  });
+});
+
+describe('ledger: numbered pages', () => {
+  it('give any part of a ledger, and how many entries it has', async () => {
+    const place = await newCommunity(database.resources);
+    await threeDays(place);
+    const page = async (wanted: string) => {
+      const selection = `{ ledgerPage${wanted} { total hasMore nodes { amount } } }`;
+      const [user] = await entities(place.system, 'User', place.memberIds, selection);
+      const { nodes, ...others } = user.ledgerPage;
+      return { ...others, amounts: nodes.map(({ amount }: Answer) => amount) };
+    };
+    expect(await page('(limit: 1)')).toEqual({ total: 5, hasMore: true, amounts: [-30] });
+    expect(await page('(offset: 3, limit: 2)')).toEqual({ total: 5, hasMore: false, amounts: [100, 100] });
+    expect(await page('(offset: 5)')).toEqual({ total: 5, hasMore: false, amounts: [] });
+    expect(await page('(filter: { units: [XP] })')).toMatchObject({ total: 2 });
+  });
+
+  it('of 50 people are read by one statement', async () => {
+    const place = await newCommunity(database.resources, { members: 50 });
+    const read = () =>
+      entities(place.system, 'User', place.memberIds, '{ ledgerPage(limit: 3) { total nodes { id } } }');
+    expect(await database.statementsOf(read)).toEqual(['numberedEntriesByUser']);
   });
 });
 

@@ -1,0 +1,253 @@
+import { alignTo, groupTo, type Sql } from '../db.ts';
+import type { newId } from '../id.ts';
+import {
+  keyset,
+  type NumberedArguments,
+  type NumberedPage,
+  numberedPage,
+  numberedRequest,
+  type Page,
+  type PageArguments,
+  pageOf,
+  pageRequest,
+} from '../page.ts';
+import type { Decided, Ground } from './decide.ts';
+import { textOf } from './exact.ts';
+import { type TimeRange, within } from './ledger.ts';
+
+// Activities: what a person did, as a feed shows it. Written with the posting that causes them: one for each rule that
+// paid an event, for each badge awarded, and for each spending. They keep the words of their moment; what is taken back
+// leaves the feed, and stays known. Source: Lynes docs, "Get User Activity History".
+
+export const activityTypes = [
+  'EVENT',
+  'REDEMPTION',
+  'CHALLENGE',
+  'STREAK_MILESTONE',
+  'STREAK_POINTS',
+] as const;
+
+export type ActivityType = (typeof activityTypes)[number];
+
+/** What the activities of a rule can be: what is redeemed is spent, not earned. */
+export type EarnedType = Exclude<ActivityType, 'REDEMPTION'>;
+
+/** The words and pictures that something is shown by, each by language. */
+export interface Wording {
+  title: Record<string, string>;
+  description: Record<string, string> | null;
+  images: Record<string, string> | null;
+}
+
+export interface Activity {
+  id: string;
+  userId: string;
+  type: ActivityType;
+  /** null: spent on nothing that was named. */
+  wording: Wording | null;
+  points: bigint;
+  eventId: string;
+  occurredAt: Date;
+  takenBackAt: Date | null;
+}
+
+export interface ActivityFilter {
+  types?: readonly ActivityType[] | null;
+  range?: TimeRange | null;
+  /** With those whose event was taken back. */
+  takenBack?: boolean;
+}
+
+/**
+ * Each person's activities, newest first; ties broken by id.
+ * @returns one page per id, in `userIds` order.
+ * @throws BAD_PAGE, BAD_CURSOR
+ * @source table activity; index (community_id, user_id, occurred_at desc, id desc).
+ * @cost one query, O(people x page) rows.
+ */
+export async function activitiesByUser(
+  sql: Sql,
+  communityId: string,
+  userIds: readonly string[],
+  filter: ActivityFilter,
+  page: PageArguments,
+): Promise<Page<Activity>[]> {
+  const request = pageRequest('activity', page);
+  const { beyond, order } = keyset(sql, request, { at: 'a.occurred_at', id: 'a.id', newestFirst: true });
+  const rows = await sql<Activity[]>`
+    -- activitiesByUser
+    select p.*
+    from unnest(${userIds as string[]}::text[]) as u(id)
+    cross join lateral (
+      select ${columns(sql)}
+      from gamification.activity a ${withWording(sql)}
+      where a.community_id = ${communityId} and a.user_id = u.id ${narrowed(sql, filter)} ${beyond}
+      order by ${order}
+      limit ${request.limit}
+    ) p`;
+  return groupTo(userIds, rows, ({ userId }) => userId).map((own) =>
+    pageOf(own, request, ({ occurredAt, id }) => ({ at: occurredAt, id })),
+  );
+}
+
+/**
+ * The same by number, with an exact total.
+ * @throws BAD_PAGE
+ * @cost one query, O(people x their activities) to count, O(people x (offset + limit)) to skip.
+ */
+export async function numberedActivitiesByUser(
+  sql: Sql,
+  communityId: string,
+  userIds: readonly string[],
+  filter: ActivityFilter,
+  page: NumberedArguments,
+): Promise<NumberedPage<Activity>[]> {
+  const { offset, limit } = numberedRequest(page);
+  const rows = await sql<(Partial<Activity> & { owner: string; total: bigint })[]>`
+    -- numberedActivitiesByUser
+    select u.id as owner, t.total, p.*
+    from unnest(${userIds as string[]}::text[]) as u(id)
+    cross join lateral (
+      select count(*) as total
+      from gamification.activity a
+      where a.community_id = ${communityId} and a.user_id = u.id ${narrowed(sql, filter)}
+    ) t
+    left join lateral (
+      select ${columns(sql)}
+      from gamification.activity a ${withWording(sql)}
+      where a.community_id = ${communityId} and a.user_id = u.id ${narrowed(sql, filter)}
+      order by a.occurred_at desc, a.id desc
+      offset ${offset} limit ${limit}
+    ) p on true`;
+  return groupTo(userIds, rows, ({ owner }) => owner).map((own) => numberedPage<Activity>(own, offset));
+}
+
+/** Activities by id, in their order; null where there is none. @cost one query by primary key. */
+export async function activitiesById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(Activity | null)[]> {
+  const rows = await sql<Activity[]>`
+    -- activitiesById
+    select ${columns(sql)}
+    from gamification.activity a ${withWording(sql)}
+    where a.community_id = ${communityId} and a.id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
+}
+
+/**
+ * Writes the activities of what was decided, and takes back those of what is reversed. Their people are locked, and
+ * badges that they were awarded too.
+ * @cost one statement; none when nothing is to be shown.
+ */
+export async function writeActivities(
+  tx: Sql,
+  communityId: string,
+  decided: readonly Decided[],
+  rules: Ground['rules'],
+  makeId: typeof newId,
+): Promise<void> {
+  const made = decided.flatMap((one) => activitiesOf(one, rules, makeId));
+  const undone = decided.flatMap(({ posting: { userId, undoes, reverses }, occurredAt, entries }) =>
+    undoes === undefined
+      ? []
+      : [
+          {
+            ...{ userId, occurredAt, eventId: undoes, whole: reverses !== undefined },
+            entryIds: entries.flatMap(({ reversalOf }) => reversalOf ?? []),
+          },
+        ],
+  );
+  const revoked = decided.flatMap((one) => one.revoked.map(({ awardId }) => awardId));
+  if (made.length + undone.length + revoked.length === 0) return;
+  await tx`
+    -- writeActivities
+    with made as (
+      insert into gamification.activity (
+        community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
+      )
+      select ${communityId}, m.id, m."userId", m.type, coalesce(m."wordingId", b.wording_id, case
+        when m.title is not null then gamification.keep_wording(${communityId}, m.title, m.description, m.images)
+      end), m.points, m."eventId", m."causeId", m."occurredAt"
+      from json_to_recordset(${textOf(made)}::text::json) m(
+        id text, "userId" text, type text, "wordingId" uuid, "badgeId" text, title jsonb, description jsonb,
+        images jsonb, points bigint, "eventId" text, "causeId" text, "occurredAt" timestamptz
+      )
+      left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"
+    )
+    update gamification.activity a
+    set taken_back_at = case when u.whole then now() else a.taken_back_at end, points = a.points - coalesce((
+      select sum(l.amount)
+      from gamification.ledger_entry l
+      where l.community_id = a.community_id and l.id = any(u."entryIds") and l.unit = 'POINTS'
+        and l.rule_id is not distinct from a.cause_id
+    ), 0)
+    from (
+      select *, null as cause_id
+      from json_to_recordset(${textOf(undone)}::text::json) u(
+        "userId" text, "occurredAt" timestamptz, "eventId" text, whole boolean, "entryIds" text[]
+      )
+      union all
+      select user_id, awarded_at, event_id, true, '{}', id
+      from gamification.badge_award
+      where community_id = ${communityId} and id = any(${revoked})
+    ) u
+    where a.community_id = ${communityId} and a.user_id = u."userId" and a.occurred_at = u."occurredAt"
+      and a.event_id = u."eventId" and (u.cause_id is null or u.cause_id = a.cause_id)`;
+}
+
+/** What the feed shows of one event. */
+function activitiesOf(
+  { id: eventId, posting, occurredAt, entries, awards }: Decided,
+  rules: Ground['rules'],
+  makeId: typeof newId,
+): object[] {
+  const { userId, eventType, shownAs } = posting;
+  const common = { userId, eventId, occurredAt };
+  const pointsOf = (ruleId: string | null) =>
+    entries
+      .filter((entry) => entry.unit === 'POINTS' && entry.ruleId === ruleId)
+      .reduce((sum, { amount }) => sum + amount, 0n);
+  const paid = (rules.get(eventType) ?? []).filter(
+    ({ id, activityType }) => activityType !== null && entries.some(({ ruleId }) => ruleId === id),
+  );
+  return [
+    ...paid.map(({ id: ruleId, activityType: type, wordingId }) => ({
+      ...{ id: makeId('Activity'), ...common, type, wordingId, causeId: ruleId, points: pointsOf(ruleId) },
+    })),
+    ...(shownAs === undefined
+      ? []
+      : [
+          {
+            id: makeId('Activity'),
+            ...common,
+            ...shownAs.wording,
+            type: shownAs.type,
+            points: pointsOf(null),
+          },
+        ]),
+    ...awards.map(({ id: causeId, badgeId }) => ({
+      ...{ id: makeId('Activity'), ...common, type: 'EVENT', badgeId, causeId, points: 0n },
+    })),
+  ];
+}
+
+function narrowed(sql: Sql, { types, range, takenBack = false }: ActivityFilter) {
+  return sql`
+    ${types == null ? sql`` : sql`and a.type = any(${types as string[]})`}
+    ${within(sql, 'a.occurred_at', range)}
+    ${takenBack ? sql`` : sql`and a.taken_back_at is null`}`;
+}
+
+function withWording(sql: Sql) {
+  return sql`
+    left join gamification.wording w on w.community_id = a.community_id and w.id = a.wording_id`;
+}
+
+function columns(sql: Sql) {
+  return sql`a.id, a.user_id as "userId", a.type, case when w.id is not null then
+      jsonb_build_object('title', w.title, 'description', w.description, 'images', w.images)
+    end as wording, a.points, a.event_id as "eventId", a.occurred_at as "occurredAt",
+    a.taken_back_at as "takenBackAt"`;
+}
