@@ -84,20 +84,23 @@ export function pageRequestBy<P>(
 
 /**
  * The SQL of a page request: `and (at, id) > (…)`, empty on the first page, and `at, id` for `order by`.
- * @param columns  the two columns of the list's order, `at` then `id`, both indexed together.
+ * @param columns  the two columns of the list's order, `at` then `id`, both indexed together; `at` is a moment, or with
+ *   `isNumber` a number, whose place has it as milliseconds.
  */
 export function keyset(
   sql: Sql,
   { beyond, backwards }: PageRequest,
-  columns: { at: string; id: string; newestFirst: boolean },
+  columns: { at: string; id: string; newestFirst: boolean; isNumber?: boolean },
 ) {
   const descending = columns.newestFirst !== backwards;
   const [at, id] = [sql(columns.at), sql(columns.id)];
+  const start = (place: Place) =>
+    columns.isNumber ? sql`${place.at.getTime()}::bigint` : sql`${place.at}::timestamptz`;
   return {
     beyond:
       beyond === undefined
         ? sql``
-        : sql`and (${at}, ${id}) ${descending ? sql`<` : sql`>`} (${beyond.at}::timestamptz, ${beyond.id})`,
+        : sql`and (${at}, ${id}) ${descending ? sql`<` : sql`>`} (${start(beyond)}, ${beyond.id})`,
     order: descending ? sql`${at} desc, ${id} desc` : sql`${at}, ${id}`,
   };
 }

@@ -4,7 +4,9 @@
 
 export const scopes = {
   'users:read': 'Profiles: names, e-mail addresses, external ids. Returning.AI: Get User Data.',
-  'community:read': 'The community itself and its channels.',
+  'community:read': 'The community itself, its channels and roles.',
+  'roles:write': 'Making, changing, giving and taking roles. Returning.AI: Manage Roles.',
+  'channels:write': 'Opening, changing and closing channels. Returning.AI: Manage Channels.',
   'fields:read': 'Custom fields, their values and histories. Returning.AI: userFields.',
   'fields:write': 'Recording changes of custom fields. Returning.AI: userFields.',
   'stats:read': 'XP, coins, levels, badges, daily stats and the ledger. Returning.AI: Get User Stats.',

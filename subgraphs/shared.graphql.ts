@@ -189,7 +189,10 @@ export function localizedTexts(longest: number) {
           .string()
           .max(35, 'A language is a BCP 47 tag: `en`, `pt-BR`.')
           .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, 'A language is a BCP 47 tag: `en`, `pt-BR`.'),
-        text: z.string().min(1, words).max(longest, words),
+        text: z
+          .string()
+          .max(longest, words)
+          .refine((text) => text.trim() !== '', words),
       }),
     )
     .min(1, 'Texts are in 1-20 languages, each once.')

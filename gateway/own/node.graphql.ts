@@ -40,6 +40,12 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
   nodeType('User', 'identity', 'users:read', 'A person in a community.'),
   nodeType('Community', 'community', 'community:read', 'A community: its people, places and game.'),
   nodeType('Channel', 'community', 'community:read', 'A place to talk.'),
+  nodeType(
+    'Role',
+    'community',
+    'community:read',
+    'What its holders may do beyond what every member may. Scope: community:read.',
+  ),
   nodeType('Field', 'community', 'fields:read', 'A custom field of members. Scope: fields:read.'),
   nodeType('FieldHistory', 'community', 'fields:read', "One change of a member's field. Scope: fields:read."),
   nodeType(

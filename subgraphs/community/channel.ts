@@ -1,5 +1,7 @@
 import { alignTo, type Sql } from '../db.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
+import { allPermissions } from './access.ts';
 
 // Where people talk. What is said there belongs to messaging.
 
@@ -28,15 +30,15 @@ export type NewChannel = Pick<Channel, 'id' | 'topic' | 'kind' | 'createdAt' | '
   Partial<Channel>;
 
 /**
- * A page of channels, oldest first.
- * @param within  ids that the caller's key is limited to; undefined: all.
+ * A page of the channels that are there for the caller, oldest first; direct ones come among a person's.
+ * @param kinds  undefined: of every kind.
  * @throws BAD_PAGE, BAD_CURSOR
- * @cost one query, O(page) rows.
+ * @cost one query; O(page) rows for a key of the community, O(channels of the person) for a person.
  */
 export async function channelsPage(
   sql: Sql,
-  communityId: string,
-  within: readonly string[] | undefined,
+  principal: Principal,
+  kinds: readonly string[] | undefined,
   page: PageArguments,
 ): Promise<Page<Channel>> {
   const request = pageRequest('channel', page);
@@ -45,25 +47,47 @@ export async function channelsPage(
     -- channelsPage
     select ${columns(sql)}
     from community.channel
-    where community_id = ${communityId} ${beyond}
-      ${within === undefined ? sql`` : sql`and id = any(${within as string[]})`}
+    where community_id = ${communityOf(principal)} ${visible(sql, principal)} ${beyond}
+      ${kinds === undefined ? sql`` : sql`and kind = any(${kinds as string[]})`}
     order by ${order}
     limit ${request.limit}`;
   return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
 }
 
-/** Channels by id, in their order; null where there is none. @cost one query by primary key. */
+/** Channels by id, in their order; null where there is none for the caller. @cost one query by primary key. */
 export async function channelsById(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   ids: readonly string[],
 ): Promise<(Channel | null)[]> {
   const rows = await sql<Channel[]>`
     -- channelsById
     select ${columns(sql)}
     from community.channel
-    where community_id = ${communityId} and id = any(${ids as string[]})`;
+    where community_id = ${communityOf(principal)} and id = any(${ids as string[]}) ${visible(sql, principal)}`;
   return alignTo(ids, rows, ({ id }) => id);
+}
+
+/**
+ * What each person may do in a channel, of what concerns channels.
+ * @param users  null: a key of the community.
+ * @returns a list per pair, in their order; `[]` where the channel isn't there for the person.
+ * @cost one query by port.
+ */
+export async function permissionsIn(
+  sql: Sql,
+  communityId: string,
+  pairs: readonly { channelId: string; userId: string | null }[],
+): Promise<string[][]> {
+  const rows = await sql<{ permissions: string[] }[]>`
+    -- permissionsIn
+    select p.permissions
+    from community.channel_permissions(
+      ${communityId}, ${pairs.map(({ userId }) => userId) as string[]}, ${pairs.map(({ channelId }) => channelId)}
+    ) p
+    order by p.at`;
+  // The ports know two more words than the API; it hides a channel instead.
+  return rows.map(({ permissions }) => allPermissions.filter((one) => permissions.includes(one)));
 }
 
 /** Adds channels; ids that exist are left as they are. */
@@ -87,6 +111,15 @@ export async function addChannels(
       "updatedAt" timestamptz
     )
     on conflict do nothing`;
+}
+
+// A channel that isn't there for a person, and one that a credential isn't limited to, are like channels that don't exist.
+function visible(sql: Sql, principal: Principal) {
+  const { userId, readsAs, channelIds } = principal;
+  const reader = userId ?? readsAs ?? null;
+  return sql`
+    ${channelIds === undefined ? sql`` : sql`and id = any(${channelIds as string[]})`}
+    ${actsAsPerson(principal) ? sql`and id in (select community.visible_channels(${communityOf(principal)}, ${reader}, true))` : sql``}`;
 }
 
 function columns(sql: Sql) {

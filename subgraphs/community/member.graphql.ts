@@ -12,7 +12,8 @@ export class User {
   id!: string;
 }
 
-const UserConnection = Connection(() => User, 'User');
+/** A page of people. */
+export const UserConnection = Connection(() => User, 'User');
 
 @Resolver()
 class MemberResolver {

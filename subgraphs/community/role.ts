@@ -22,6 +22,21 @@ export interface RoleMember {
   assignedAt: Date;
 }
 
+/** A page of roles, highest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
+export async function rolesPage(sql: Sql, communityId: string, page: PageArguments): Promise<Page<Role>> {
+  const request = pageRequest('role', page);
+  const columnsOfOrder = { at: 'o.rank', id: 'o.id', newestFirst: true, isNumber: true };
+  const { beyond, order } = keyset(sql, request, columnsOfOrder);
+  const rows = await sql<Role[]>`
+    -- rolesPage
+    select ${columns(sql)}
+    from community.role o
+    where o.community_id = ${communityId} ${beyond}
+    order by ${order}
+    limit ${request.limit}`;
+  return pageOf(rows, request, ({ rank, id }) => ({ at: new Date(rank), id }));
+}
+
 /** Roles by id, in their order; null where there is none. @cost one query by primary key. */
 export async function rolesById(
   sql: Sql,
@@ -48,7 +63,7 @@ export async function rolesByUser(
     from community.role_member h
     join community.role o on o.community_id = h.community_id and o.id = h.role_id
     where h.community_id = ${communityId} and h.user_id = any(${userIds as string[]})
-    order by o.rank desc, o.id`;
+    order by o.rank desc, o.id desc`;
   return groupTo(userIds, rows, ({ userId }) => userId);
 }
 

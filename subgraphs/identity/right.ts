@@ -49,7 +49,9 @@ export async function wantedChannels(
   const [unknown] = await sql<{ id: string }[]>`
     -- wantedChannels
     select w.id from unnest(${channelIds as string[]}::text[]) as w(id)
-    where w.id not in (select community.readable_channels(${communityId}, ${userId}, ${userId !== null}))
+    where not exists (
+      select from community.readable_channels(${communityId}, ${userId}, ${userId !== null}) as r(id) where r.id = w.id
+    )
     limit 1`;
   if (unknown === undefined) return;
   throw new Refusal('NOT_FOUND', `There is no channel "${unknown.id}" to read.`, {}, path);

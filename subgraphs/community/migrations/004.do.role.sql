@@ -22,7 +22,7 @@ create table community.role (
   id text collate "C" not null, -- rol_…
   title jsonb not null, -- { "en": "…" }
   color text check (color ~ '^#[0-9a-f]{6}$'), -- of the names of those whose highest role it is
-  rank integer not null check (rank between 0 and 1000000), -- the greater stands above; ties: the older one does
+  rank integer not null check (rank between 0 and 1000000), -- the greater stands above; of two alike, neither
   billable boolean not null default false, -- its holders count as paid seats
   permissions text[] not null check (permissions <@ community.all_permissions()),
   -- Whether its holders read what others don't: it opens a channel, or a permission of it does. Once true it stays.

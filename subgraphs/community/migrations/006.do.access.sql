@@ -224,7 +224,7 @@ $$;
 create function community.roles_of(in_community text, user_ids text[])
 returns table (user_id text, role_ids text[])
 language sql stable as $$
-  select h.user_id, array_agg(h.role_id order by o.rank desc, o.id)
+  select h.user_id, array_agg(h.role_id order by o.rank desc, o.id desc)
   from community.role_member h
   join community.role o on o.community_id = h.community_id and o.id = h.role_id
   where h.community_id = in_community and h.user_id = any(user_ids)

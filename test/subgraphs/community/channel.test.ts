@@ -16,25 +16,26 @@ const channels = ['OPEN', 'ANNOUNCEMENT', 'WHISPER'];
 
 describe('channels: rules', () => {
   it('come oldest first, and those the caller is limited to alone', async () => {
-    const { id, channelIds } = await newCommunity(database.resources, { channels });
-    const page = await channelsPage(database.sql, id, undefined, {});
+    const { system, channelIds } = await newCommunity(database.resources, { channels });
+    const page = await channelsPage(database.sql, system, undefined, {});
     expect(page.edges.map(({ node }) => node.id)).toEqual(channelIds);
-    const limited = await channelsPage(database.sql, id, channelIds.slice(2), {});
-    expect(limited.edges.map(({ node }) => node.id)).toEqual(channelIds.slice(2));
-    expect((await channelsPage(database.sql, id, [], {})).edges).toEqual([]);
+    const within = async (ids: string[]) =>
+      (await channelsPage(database.sql, { ...system, channelIds: ids }, undefined, {})).edges;
+    expect((await within(channelIds.slice(2))).map(({ node }) => node.id)).toEqual(channelIds.slice(2));
+    expect(await within([])).toEqual([]);
   });
 
   it('are found in their own community only', async () => {
     const [home, away] = [await newCommunity(database.resources), await newCommunity(database.resources)];
-    expect(await channelsById(database.sql, away.id, home.channelIds)).toEqual([null]);
+    expect(await channelsById(database.sql, away.system, home.channelIds)).toEqual([null]);
   });
 
   it('are left as they are when added again', async () => {
-    const { id, channelIds } = await newCommunity(database.resources);
-    const [before] = await channelsById(database.sql, id, channelIds);
+    const { id, system, channelIds } = await newCommunity(database.resources);
+    const [before] = await channelsById(database.sql, system, channelIds);
     if (before == null) throw new Error('A test community has a channel.');
     await addChannels(database.sql, id, [{ ...before, kind: 'FORUM' }]);
-    expect(await channelsById(database.sql, id, channelIds)).toEqual([before]);
+    expect(await channelsById(database.sql, system, channelIds)).toEqual([before]);
   });
 });
 
