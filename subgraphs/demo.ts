@@ -125,3 +125,47 @@ export const demoChannels: readonly DemoChannel[] = [
   description,
   category,
 }));
+
+/** The roles: who may what, highest first, and which people of the demo have them. */
+export const demoRoles = [
+  {
+    title: { en: 'Team', de: 'Team' },
+    color: '#b8860b',
+    rank: 300,
+    billable: true,
+    permissions: ['ADMINISTRATOR'],
+    holders: [0],
+  },
+  {
+    title: { en: 'Moderator', de: 'Moderation' },
+    color: '#2e8b57',
+    rank: 200,
+    billable: true,
+    permissions: ['WARN_MEMBERS', 'SUSPEND_MEMBERS', 'BROADCAST_MESSAGES', 'MANAGE_MESSAGES', 'PIN_MESSAGES'],
+    holders: [1, 2, 3],
+  },
+  {
+    title: { en: 'Mentor', de: 'Mentor' },
+    color: '#4169e1',
+    rank: 100,
+    billable: false,
+    permissions: ['POST_ANALYSIS', 'PIN_MESSAGES'],
+    holders: [2, 5, 8, 13, 21],
+  },
+].map((role, n) => ({ id: demoId('Role', n), ...role }));
+
+/** A channel for the team and the moderators alone; nobody has said anything in it. */
+export const demoPrivateChannel: DemoChannel & { viewRoleIds: string[] } = {
+  id: demoId('Channel', demoChannels.length),
+  topic: { en: 'Moderation', de: 'Moderation' },
+  kind: 'OPEN',
+  description: 'What the team talks about.',
+  category: 'Team',
+  viewRoleIds: demoRoles.slice(0, 2).map(({ id }) => id),
+};
+
+/** Two who misbehaved: one was warned, one is suspended for a year. */
+export const demoPenalties = [
+  { person: 61, kind: 'WARNING', reason: 'Advertising in General.', daysAgo: 12, lastsDays: null },
+  { person: 62, kind: 'SUSPENSION', reason: 'Insults after a warning.', daysAgo: 3, lastsDays: 365 },
+] as const;

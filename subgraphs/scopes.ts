@@ -20,7 +20,9 @@ export const scopes = {
   'keys:read': "A person's own keys; for administrators all. Returning.AI: User API, API keys.",
   'keys:write': 'Making, changing, rotating and revoking them. Returning.AI: User API, API keys.',
   'sessions:write': "Letting people in, with the system key, and ending others' sessions.",
-  'audit:read': 'Who did what with keys and sessions. Open Loyalty: audit log.',
+  'penalties:read': "Warnings, suspensions and bans: one's own; others' for those who give them.",
+  'penalties:write': 'Warning, suspending and banning. Returning.AI: Misconduct.',
+  'audit:read': 'Who did what with keys, sessions and people. Open Loyalty: audit log.',
 } as const;
 
 export type Scope = keyof typeof scopes;
@@ -35,6 +37,7 @@ export const personScopes: readonly Scope[] = [
   'messages:write',
   'keys:read',
   'keys:write',
+  'penalties:read',
 ];
 
 /**

@@ -38,6 +38,12 @@ export const ApiKey = key[1].Reference;
 const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
   key,
   nodeType('User', 'identity', 'users:read', 'A person in a community.'),
+  nodeType(
+    'Penalty',
+    'identity',
+    'penalties:read',
+    'What misconduct brought a person: a warning, a suspension or a ban. Scope: penalties:read.',
+  ),
   nodeType('Community', 'community', 'community:read', 'A community: its people, places and game.'),
   nodeType('Channel', 'community', 'community:read', 'A place to talk.'),
   nodeType(

@@ -6,13 +6,16 @@ import {
   demoId,
   demoMoment,
   demoPeople,
+  demoPrivateChannel,
   demoRandom,
+  demoRoles,
 } from '../demo.ts';
 import { addChannels } from './channel.ts';
 import { addCommunity } from './community.ts';
 import { addFields, type NewField, setValues } from './field.ts';
 import { addChanges, type FieldAction } from './field-history.ts';
 import { addAdministrators } from './member.ts';
+import { addRoles, assignRoles } from './role.ts';
 
 /** Six custom fields; the first four have histories. */
 const fields = [
@@ -27,7 +30,7 @@ const fields = [
 const plans = ['FREE', 'PRO', 'EXPERT'];
 const mottos = ['Slow is smooth.', 'Ask more.', 'Cut losses early.', 'Coffee first.'];
 
-/** The community of the demo, its channels, its fields and what they hold. */
+/** The community of the demo, its roles, its channels, its fields and what they hold. */
 export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const { id: communityId, slug, name, timeZone, foundedDaysAgo } = demoCommunity;
   const founded = (minute: number) => demoMoment(now, foundedDaysAgo, minute);
@@ -37,10 +40,23 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
     communityId,
     demoPeople.slice(0, 1).map(({ id }) => id),
   );
+  await addRoles(
+    sql,
+    communityId,
+    demoRoles.map((role, n) => ({ ...role, createdAt: founded(30 + n) })),
+  );
+  for (const { id, holders } of demoRoles) {
+    const userIds = holders.map((n) => demoPeople[n]?.id ?? '');
+    await assignRoles(sql, communityId, id, userIds);
+  }
   await addChannels(
     sql,
     communityId,
-    demoChannels.map((channel, n) => ({ ...channel, createdAt: founded(n), updatedAt: founded(n) })),
+    [...demoChannels, demoPrivateChannel].map((channel, n) => ({
+      ...channel,
+      createdAt: founded(n),
+      updatedAt: founded(n),
+    })),
   );
   const rows = fields.map(([key, en, de, type, description], n): NewField => {
     const at = founded(60 + n);

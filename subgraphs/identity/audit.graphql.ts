@@ -28,6 +28,8 @@ enum AuditAction {
   KEY_REVOKED = 'KEY_REVOKED',
   SESSION_BEGUN = 'SESSION_BEGUN',
   SESSION_ENDED = 'SESSION_ENDED',
+  PENALTY_APPLIED = 'PENALTY_APPLIED',
+  PENALTY_REVOKED = 'PENALTY_REVOKED',
 }
 registerEnumType(AuditAction, {
   name: 'AuditAction',
@@ -39,6 +41,8 @@ registerEnumType(AuditAction, {
     KEY_REVOKED: { description: 'A key was revoked.' },
     SESSION_BEGUN: { description: 'A person was let in.' },
     SESSION_ENDED: { description: 'A session was ended before its time.' },
+    PENALTY_APPLIED: { description: 'A person was warned, suspended or banned.' },
+    PENALTY_REVOKED: { description: 'A penalty was taken back.' },
   },
 });
 
@@ -65,7 +69,7 @@ registerEnumType(CredentialKind, {
 
 @ObjectType({
   simpleResolvers: true,
-  description: 'What somebody did with a key or a session; kept for 400 days. Scope: audit:read.',
+  description: 'What somebody did with a key, a session or a person; kept for 400 days. Scope: audit:read.',
 })
 @Scoped('audit:read')
 class AuditEntry {
@@ -106,7 +110,10 @@ class AuditFilter {
   @Field(() => [ID], { nullable: true, description: 'Done by these people or keys; up to 100.' })
   actorIds?: string[] | null;
 
-  @Field(() => [ID], { nullable: true, description: "Done to these people's keys and sessions; up to 100." })
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'Done to these people, or to their keys and sessions; up to 100.',
+  })
   userIds?: string[] | null;
 
   @Field(() => [ID], { nullable: true, description: 'Done to these keys; up to 100.' })
@@ -131,7 +138,7 @@ class AuditArgs extends PageArgs {
 class AuditResolver {
   @Query(() => AuditConnection, {
     description:
-      'What was done with keys and sessions, newest first; of people, for administrators. Scope: audit:read.',
+      'What was done with keys, sessions and people, newest first; to people, for administrators. Scope: audit:read.',
   })
   @Scoped('audit:read')
   @Paged()
@@ -157,7 +164,10 @@ class AuditResolver {
     return keyId === null ? null : apiKeyById(context).load(keyId);
   }
 
-  @FieldResolver(() => User, { nullable: true, description: 'Whose key or session it was done to.' })
+  @FieldResolver(() => User, {
+    nullable: true,
+    description: 'To whom, or to whose key or session, it was done.',
+  })
   user(@Root() { userId }: Row, @Ctx() context: Context): Promise<object | null> | null {
     return userId === null ? null : userById(context).load(userId);
   }

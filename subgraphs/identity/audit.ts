@@ -4,7 +4,7 @@ import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../p
 import { communityOf, type Principal, type PrincipalKind } from '../principal.ts';
 import { mustAdminister } from './administrator.ts';
 
-// Who did what with keys and sessions: written in the transaction of what it tells of, never changed, and forgotten
+// Who did what with keys, sessions and people: written in the transaction of what it tells of, never changed, and forgotten
 // after 400 days. The table refuses anything else.
 
 export type AuditAction =
@@ -13,7 +13,9 @@ export type AuditAction =
   | 'KEY_ROTATED'
   | 'KEY_REVOKED'
   | 'SESSION_BEGUN'
-  | 'SESSION_ENDED';
+  | 'SESSION_ENDED'
+  | 'PENALTY_APPLIED'
+  | 'PENALTY_REVOKED';
 
 export interface AuditEntry {
   id: string;
@@ -29,7 +31,7 @@ export interface AuditEntry {
   details: Record<string, unknown>;
 }
 
-/** What was done, to which key or session, and whose that is. */
+/** What was done, to which key, session or person, and whose that is. */
 export interface Audited {
   action: AuditAction;
   keyId?: string;
@@ -43,7 +45,7 @@ export interface AuditFilter {
   actions?: readonly AuditAction[] | null;
   /** Those who did it. */
   actorIds?: readonly string[] | null;
-  /** Those to whose keys and sessions it was done. */
+  /** Those to whom, or to whose keys and sessions, it was done. */
   userIds?: readonly string[] | null;
   keyIds?: readonly string[] | null;
   /** Included. */

@@ -51,7 +51,7 @@ export async function authenticate(
       and (s.ends_at is null or s.ends_at > now())
       and (k.user_id is null or exists (
         select from identity.user u
-        where u.community_id = k.community_id and u.id = k.user_id and u.status = 'ACTIVE'
+        where u.community_id = k.community_id and u.id = k.user_id and identity.status_of(u) = 'ACTIVE'
       ))`;
   const hash = hashOf(secret);
   const key = found.find((one) => timingSafeEqual(one.hash, hash));
@@ -88,7 +88,8 @@ export async function authenticateSession(
     select s.user_id as "userId", community.reads_as(s.community_id, s.user_id) as "readsAs", s.scopes,
       s.channel_ids as "channelIds", s.expires_at as "endsAt"
     from identity.session s
-    join identity.user u on u.community_id = s.community_id and u.id = s.user_id and u.status = 'ACTIVE'
+    join identity.user u on u.community_id = s.community_id and u.id = s.user_id
+      and identity.status_of(u) = 'ACTIVE'
     where s.community_id = ${communityId} and s.id = ${sessionId} and s.ended_at is null and s.expires_at > now()`;
   if (session === undefined) return null;
   await mustName(sql, communityId, community);

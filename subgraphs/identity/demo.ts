@@ -1,7 +1,8 @@
 import { type Sql, transaction } from '../db.ts';
-import { demoCommunity, demoMoment, demoPeople } from '../demo.ts';
+import { demoCommunity, demoId, demoMoment, demoPenalties, demoPeople } from '../demo.ts';
 import { issueKey, revokeKeysNamed } from './api-key.ts';
 import { authenticate } from './authentication.ts';
+import { addPenalties } from './penalty.ts';
 import { addUsers } from './user.ts';
 
 export interface DemoKeys {
@@ -10,7 +11,7 @@ export interface DemoKeys {
   personalKey: string;
 }
 
-/** The people of the demo. */
+/** The people of the demo, and what two of them brought upon themselves. */
 export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const users = demoPeople.map(({ joinedDaysAgo, ...person }) => ({
     ...person,
@@ -20,6 +21,16 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
     joinedAt: demoMoment(now, joinedDaysAgo, 600),
   }));
   await addUsers(sql, demoCommunity.id, users);
+  const penalties = demoPenalties.map(({ person, kind, reason, daysAgo, lastsDays }, n) => ({
+    id: demoId('Penalty', n),
+    userId: demoPeople[person]?.id ?? '',
+    kind,
+    reason,
+    endsAt: lastsDays === null ? null : demoMoment(now, daysAgo - lastsDays, 900),
+    issuerUserId: demoPeople[1]?.id ?? '',
+    createdAt: demoMoment(now, daysAgo, 900),
+  }));
+  await addPenalties(sql, demoCommunity.id, penalties);
 }
 
 const names = { integration: 'Demo integration', personal: 'Demo app' };

@@ -4,6 +4,7 @@ import { audit } from './audit.graphql.ts';
 import { authentication } from './authentication.graphql.ts';
 import { budget } from './budget.graphql.ts';
 import { deprecatedUse } from './deprecated-use.graphql.ts';
+import { penalty } from './penalty.graphql.ts';
 import { session } from './session.graphql.ts';
 import { user } from './user.graphql.ts';
 import { viewer } from './viewer.graphql.ts';
@@ -14,6 +15,7 @@ export const identity: Subgraph = subgraph('identity', [
   viewer,
   apiKey,
   session,
+  penalty,
   audit,
   authentication,
   budget,

@@ -93,6 +93,7 @@ export async function mustBeActive(
 ): Promise<void> {
   const [row] = await sql`
     -- mustBeActive
-    select from identity.user where community_id = ${communityId} and id = ${userId} and status = 'ACTIVE'`;
+    select from identity.user u
+    where u.community_id = ${communityId} and u.id = ${userId} and identity.status_of(u) = 'ACTIVE'`;
   if (row === undefined) throw new Refusal('NOT_FOUND', `No active user has the id "${userId}".`, {}, path);
 }

@@ -107,7 +107,8 @@ export async function refreshSession(
       -- refreshSession: lock
       select s.community_id as "communityId", s.id, s.user_id as "userId", s.refresh_hash as hash
       from identity.session s
-      join identity.user u on u.community_id = s.community_id and u.id = s.user_id and u.status = 'ACTIVE'
+      join identity.user u on u.community_id = s.community_id and u.id = s.user_id
+        and identity.status_of(u) = 'ACTIVE'
       where s.selector = ${selector} and s.ended_at is null and s.expires_at > clock_timestamp()
       for update of s`;
     if (held === undefined) return undefined;

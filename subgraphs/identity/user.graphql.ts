@@ -30,7 +30,7 @@ registerEnumType(UserStatus, {
   description: "A person's standing in the community.",
   valuesConfig: {
     ACTIVE: { description: 'May do all that the roles allow.' },
-    SUSPENDED: { description: 'Kept out for a time.' },
+    SUSPENDED: { description: 'Kept out until a suspension ends by itself, or is revoked.' },
     BANNED: { description: 'Kept out until the ban is revoked.' },
     DELETED: { description: 'The account was deleted and can be restored.' },
     PENDING_VERIFICATION: { description: 'Registered; the e-mail address is not verified yet.' },

@@ -46,8 +46,9 @@ export async function usersById(
   const rows = await sql<User[]>`
     -- usersById
     select id, email, username, display_name as "displayName", first_name as "firstName", last_name as "lastName",
-      avatar_url as "avatarUrl", language, time_zone as "timeZone", status, joined_at as "joinedAt"
-    from identity.user
+      avatar_url as "avatarUrl", language, time_zone as "timeZone", identity.status_of(u) as status,
+      joined_at as "joinedAt"
+    from identity.user u
     where community_id = ${communityId} and id = any(${ids as string[]})`;
   return alignTo(ids, rows, ({ id }) => id);
 }

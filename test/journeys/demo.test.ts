@@ -44,18 +44,43 @@ inBothForms('the demo', (laurel) => {
     }
   });
 
-  it('has 8 channels, 6 fields and 12 badges with awards', async () => {
+  it('has 9 channels, 6 fields and 12 badges with awards', async () => {
     const { channels, fields, badges } = await data(
       laurel(),
       `{ channels(first: 100) { nodes { id } }
          fields(first: 100) { nodes { key numeric histories(first: 1) { nodes { id } } } }
          badges(first: 100) { nodes { id awardCount } } }`,
     );
-    expect(channels.nodes).toHaveLength(8);
+    expect(channels.nodes).toHaveLength(9);
     expect(fields.nodes).toHaveLength(6);
     for (const { numeric, histories } of fields.nodes) expect(histories.nodes).toHaveLength(numeric ? 1 : 0);
     expect(badges.nodes).toHaveLength(12);
     for (const { awardCount } of badges.nodes) expect(awardCount).toBeGreaterThan(0);
+  });
+
+  it('has three roles, a channel for two of them, and two people who misbehaved', async () => {
+    const { roles, channels, penalties } = await data(
+      laurel(),
+      `{ roles { nodes { title { text } members { nodes { id } } } }
+         channels(first: 100) { nodes { topic { text } viewRoles { title { text } } } }
+         penalties { nodes { kind active user { status } issuer { highestRole { title { text } } } } } }`,
+    );
+    expect(roles.nodes.map(({ title, members }: Data) => [title.text, members.nodes.length])).toEqual([
+      ['Team', 1],
+      ['Moderator', 3],
+      ['Mentor', 5],
+    ]);
+    expect(channels.nodes.filter(({ viewRoles }: Data) => viewRoles !== null)).toEqual([
+      {
+        topic: { text: 'Moderation' },
+        viewRoles: [{ title: { text: 'Team' } }, { title: { text: 'Moderator' } }],
+      },
+    ]);
+    const issuer = { highestRole: { title: { text: 'Moderator' } } };
+    expect(penalties.nodes).toEqual([
+      { kind: 'SUSPENSION', active: true, user: { status: 'SUSPENDED' }, issuer },
+      { kind: 'WARNING', active: true, user: { status: 'ACTIVE' }, issuer },
+    ]);
   });
 
   it.each([
@@ -109,6 +134,8 @@ describe('the demo in two stores', () => {
     const things = `{
       users(first: 100) { nodes { id email badges(first: 100) { nodes { id badge { id } } } } }
       channels(first: 100) { nodes { id } }
+      roles { nodes { id } }
+      penalties { nodes { id } }
       fields(first: 100) { nodes { id key } }
       badges(first: 100) { nodes { id } }
       rest: fieldHistories(last: 100) { nodes { id value resultingSum } }

@@ -12,10 +12,12 @@ let one: Record<string, string>;
 
 beforeAll(async () => {
   laurel = await testLaurel();
-  const { users, viewer, channels } = await data(
+  const { users, viewer, channels, roles, penalties } = await data(
     laurel.handle,
     `{
       viewer { apiKey { id } community { id } }
+      roles(first: 1) { nodes { id } }
+      penalties(first: 1) { nodes { id } }
       users(first: 20) { nodes {
         id
         badges(first: 1) { nodes { id badge { id } } }
@@ -42,6 +44,8 @@ beforeAll(async () => {
     ForumTopic: topics[0].id,
     LedgerEntry: of('ledger').id,
     Message: of('messages').id,
+    Penalty: penalties.nodes[0].id,
+    Role: roles.nodes[0].id,
     User: users.nodes[0].id,
   };
 });
@@ -121,6 +125,8 @@ describe('node, for whom it is not', () => {
     LedgerEntry: 'stats:read',
     ForumTopic: 'messages:read',
     Message: 'messages:read',
+    Penalty: 'penalties:read',
+    Role: 'community:read',
     User: 'users:read',
   } as const;
 
