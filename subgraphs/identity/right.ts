@@ -49,9 +49,10 @@ export async function wantedChannels(
   const [unknown] = await sql<{ id: string }[]>`
     -- wantedChannels
     select w.id from unnest(${channelIds as string[]}::text[]) as w(id)
-    where not exists (
-      select from community.readable_channels(${communityId}, ${userId}, ${userId !== null}) as r(id) where r.id = w.id
-    )
+    where w.id <> all(array(
+      select r.id from community.readable_channels(${communityId}, ${userId}, ${userId !== null}) as r(id)
+      where r.id collate "C" = any(${channelIds as string[]})
+    ))
     limit 1`;
   if (unknown === undefined) return;
   throw new Refusal('NOT_FOUND', `There is no channel "${unknown.id}" to read.`, {}, path);

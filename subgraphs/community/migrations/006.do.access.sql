@@ -133,7 +133,8 @@ $$;
 -- Port. The channels all of which a caller may read, as READ_CHANNEL: those that are there for it, but WHISPER channels only
 -- for those who manage messages. Arguments as of `community.visible_channels`.
 -- This is "what may this reader read now": one index range over the shared channels, one over a person's direct ones. With
--- `where id = any(…)` around it, it looks at those alone. The answer holds until `community.access_version` grows.
+-- `where id collate "C" = any(…)` around it, it looks at those alone (without the collation at all of them). The answer
+-- holds until `community.access_version` grows.
 create or replace function community.readable_channels(in_community text, in_user text, as_member boolean)
 returns setof text
 language sql stable as $$
