@@ -87,8 +87,9 @@ describe('node', () => {
     const { Node } = types;
     const implementers = isInterfaceType(Node) ? laurel.gateway.engine.schema.getPossibleTypes(Node) : [];
     // Those that other subgraphs may refer to by their ids.
+    const supergraph = laurelSupergraph();
     const isEntity = (name: string) =>
-      new RegExp(`^type ${name} .*@join__type\\(graph: \\w+, key: "id"\\)`, 'm').test(laurelSupergraph());
+      new RegExp(`^type ${name} .*@join__type\\(graph: \\w+, key: "id"\\)`, 'm').test(supergraph);
     const entities = Object.keys(idPrefixes).filter(isEntity);
     expect(implementers.map(({ name }) => name).sort()).toEqual(entities.sort());
     expect(Object.keys(one).sort()).toEqual(entities.sort());
