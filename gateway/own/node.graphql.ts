@@ -80,6 +80,12 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
     'messages:read',
     'What messages of a forum gather under. Scope: messages:read.',
   ),
+  nodeType(
+    'Rule',
+    'gamification',
+    'stats:read',
+    'What an event of one type earns, and how often. Scope: stats:read.',
+  ),
   nodeType('Message', 'messaging', 'messages:read', 'What somebody said in a channel. Scope: messages:read.'),
 ]);
 

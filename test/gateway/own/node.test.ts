@@ -12,12 +12,13 @@ let one: Record<string, string>;
 
 beforeAll(async () => {
   laurel = await testLaurel();
-  const { users, viewer, channels, roles, penalties } = await data(
+  const { users, viewer, channels, roles, penalties, rules } = await data(
     laurel.handle,
     `{
       viewer { apiKey { id } community { id } }
       roles(first: 1) { nodes { id } }
       penalties(first: 1) { nodes { id } }
+      rules(first: 1) { nodes { id } }
       users(first: 20) { nodes {
         id
         badges(first: 1) { nodes { id badge { id } } }
@@ -46,6 +47,7 @@ beforeAll(async () => {
     Message: of('messages').id,
     Penalty: penalties.nodes[0].id,
     Role: roles.nodes[0].id,
+    Rule: rules.nodes[0].id,
     User: users.nodes[0].id,
   };
 });
@@ -128,6 +130,7 @@ describe('node, for whom it is not', () => {
     Message: 'messages:read',
     Penalty: 'penalties:read',
     Role: 'community:read',
+    Rule: 'stats:read',
     User: 'users:read',
   } as const;
 
