@@ -29,6 +29,10 @@ beforeAll(async () => {
       channels { nodes { forumTopics(first: 1) { nodes { id } } } }
     }`,
   );
+  const board = `mutation { createLeaderboard(input: {
+    slug: "node", name: [{ lang: "en", text: "Node" }], unit: XP, windows: [ALL_TIME], idempotencyKey: "node"
+  }) { leaderboard { id } } }`;
+  const { createLeaderboard } = await data(laurel.handle, board);
   const of = (list: 'badges' | 'ledger' | 'messages' | 'fieldHistories') =>
     users.nodes.flatMap((user: Record<typeof list, { nodes: unknown[] }>) => user[list].nodes)[0];
   const topics = channels.nodes.flatMap(
@@ -43,6 +47,7 @@ beforeAll(async () => {
     Field: of('fieldHistories').field.id,
     FieldHistory: of('fieldHistories').id,
     ForumTopic: topics[0].id,
+    Leaderboard: createLeaderboard.leaderboard.id,
     LedgerEntry: of('ledger').id,
     Message: of('messages').id,
     Penalty: penalties.nodes[0].id,
@@ -125,6 +130,7 @@ describe('node, for whom it is not', () => {
     Community: 'community:read',
     Field: 'fields:read',
     FieldHistory: 'fields:read',
+    Leaderboard: 'stats:read',
     LedgerEntry: 'stats:read',
     ForumTopic: 'messages:read',
     Message: 'messages:read',
