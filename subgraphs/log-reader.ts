@@ -18,8 +18,9 @@ export interface LogReader {
 /**
  * Brings a reader up to the end of its streams. Of many processes one works on a community at a time; the others
  * skip it.
+ * @returns whether there was anything to handle.
  */
-export async function catchUp(sql: Sql, reader: LogReader): Promise<void> {
+export async function catchUp(sql: Sql, reader: LogReader): Promise<boolean> {
   await sql`
     -- catchUp: a row for each stream that has none yet
     insert into log.reader (community_id, stream, name)
@@ -32,9 +33,11 @@ export async function catchUp(sql: Sql, reader: LogReader): Promise<void> {
   // A community whose events can't be handled costs itself: the others are served, then the fault is told.
   const failed: string[] = [];
   let fault: unknown;
+  let handled = false;
   for (let community: string | undefined = ''; community !== undefined; ) {
     try {
       community = await handleSome(sql, reader, failed);
+      handled ||= community !== undefined;
     } catch (error) {
       if (!(error instanceof HandlingFailed)) throw error;
       failed.push(error.communityId);
@@ -42,6 +45,7 @@ export async function catchUp(sql: Sql, reader: LogReader): Promise<void> {
     }
   }
   if (failed.length > 0) throw fault;
+  return handled;
 }
 
 /** @returns the community some of whose events were handled; undefined when there are none to handle. */
@@ -98,9 +102,14 @@ export function keepReading(
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   const read = async () => {
+    let handled = false;
     for (const reader of readers) {
-      if (!stopped) await catchUp(sql, reader).catch(onFault);
+      if (stopped) break;
+      const more = await catchUp(sql, reader).catch(onFault);
+      handled ||= more === true;
     }
+    // What readers write may be told by the log too.
+    if (handled) tail.wake();
   };
   // Every write of this process wakes; one look at the log is enough for all that come close together.
   const wake = () => {

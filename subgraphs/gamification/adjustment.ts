@@ -98,25 +98,57 @@ export function reverseEvent(
   { eventId, ...said }: Common & { eventId: string },
 ): Promise<Posted> {
   return reverse(sql, communityId, said, { eventId }, async (tx) => {
-    const [event] = await tx<Reversible[]>`
-      -- reverseEvent
-      select e.user_id as "userId", e.id as "eventId", e.event_type as "eventType", e.occurred_at as "occurredAt",
-        r.id as "reversedBy", (
-          select coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'unit', l.unit, 'amount', l.amount::text) order by l.id), '[]')
-          from gamification.ledger_entry l
-          where l.community_id = e.community_id and l.event_id = e.id and not exists (
-            select from gamification.ledger_entry b where b.community_id = l.community_id and b.reversal_of = l.id
-          )
-        ) as entries
-      from gamification.event e
-      left join gamification.event r on r.community_id = e.community_id and r.reverses = e.id
-      where e.community_id = ${communityId} and e.id = ${eventId}`;
+    const [event] = await reversibleEvents(tx, communityId, [eventId]);
     return event;
   });
 }
 
+/** What stands of events. Lock their people first. @cost one query by primary key. */
+export async function reversibleEvents(
+  tx: Sql,
+  communityId: string,
+  eventIds: readonly string[],
+): Promise<Reversible[]> {
+  return tx<Reversible[]>`
+    -- reversibleEvents
+    select e.user_id as "userId", e.id as "eventId", e.event_type as "eventType", e.occurred_at as "occurredAt",
+      r.id as "reversedBy", (
+        select coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'unit', l.unit, 'amount', l.amount::text) order by l.id), '[]')
+        from gamification.ledger_entry l
+        where l.community_id = e.community_id and l.event_id = e.id and not exists (
+          select from gamification.ledger_entry b where b.community_id = l.community_id and b.reversal_of = l.id
+        )
+      ) as entries
+    from gamification.event e
+    left join gamification.event r on r.community_id = e.community_id and r.reverses = e.id
+    where e.community_id = ${communityId} and e.id = any(${eventIds as string[]})`;
+}
+
+/** The posting that takes an event back, or one entry of it when that is all that was read. */
+export function reversalOf(
+  { userId, occurredAt, eventId, eventType, entries }: Reversible,
+  said: Common,
+  what: { entryId: string } | { eventId: string },
+): Posting {
+  return {
+    ...plainPosting('reversal', userId, { ...said, occurredAt }),
+    metadata: { ...detailsOf(said), ...what },
+    moves: entries.map(({ id, unit, amount }) => ({ unit, by: -BigInt(amount), reversalOf: id })),
+    undoes: eventId,
+    ...('eventId' in what && { reverses: { eventId, eventType } }),
+  };
+}
+
+/** Lets rules with limits that paid events pay again, since these are taken back. */
+export async function forgetUses(tx: Sql, communityId: string, eventIds: readonly string[]): Promise<void> {
+  await tx`
+    -- forgetUses
+    delete from gamification.rule_use
+    where community_id = ${communityId} and event_id = any(${eventIds as string[]})`;
+}
+
 /** What stands to be taken back. */
-interface Reversible {
+export interface Reversible {
   userId: string;
   eventId: string;
   eventType: string;
@@ -158,24 +190,8 @@ async function reverse(
       const message = 'It takes something back itself: adjust the balance instead.';
       throw new Refusal('CONFLICT', message, {}, ['input', name]);
     }
-    const posting: Posting = {
-      ...plainPosting('reversal', found.userId, { ...said, occurredAt: found.occurredAt }),
-      metadata: { ...detailsOf(said), ...what },
-      moves: found.entries.map(({ id: reversalOf, unit, amount }) => ({
-        unit,
-        by: -BigInt(amount),
-        reversalOf,
-      })),
-      undoes: found.eventId,
-      ...(name === 'eventId' && { reverses: { eventId: found.eventId, eventType: found.eventType } }),
-    };
-    if (name === 'eventId') {
-      await tx`
-        -- reverseEvent: its rules may pay again
-        delete from gamification.rule_use
-        where community_id = ${communityId} and event_id = ${found.eventId}`;
-    }
-    const [posted] = await post(tx, communityId, [posting]);
+    if (name === 'eventId') await forgetUses(tx, communityId, [found.eventId]);
+    const [posted] = await post(tx, communityId, [reversalOf(found, said, what)]);
     if (posted === undefined || posted instanceof Refusal)
       throw posted ?? new Error('A posting had no answer.');
     return posted;

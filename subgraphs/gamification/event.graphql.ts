@@ -21,6 +21,7 @@ import { Payload, ReplayablePayload, type UserError, UserIdentifierInput } from 
 import { awardById, BadgeAward } from './badge-award.graphql.ts';
 import { type NewEvent, trackEvents } from './event.ts';
 import { EventSource, LedgerEntry } from './ledger.graphql.ts';
+import { messageEvents } from './message-event.ts';
 import { originOf } from './origin.ts';
 import type { Posted } from './posting.ts';
 
@@ -275,5 +276,6 @@ function payloadOf({ eventId, entries, outcome, level, awardIds, replayed }: Pos
 
 export const event: Feature = {
   name: 'event',
+  readers: () => [messageEvents],
   resolvers: [EventResolver, TrackEventPayloadResolver],
 };

@@ -163,7 +163,7 @@ function told(sql: Sql, communityId: string, added: boolean) {
       'kind', 'MessageReacted', 'user_id', c.user_id, 'channel_id', m.channel_id,
       'payload', jsonb_strip_nulls(jsonb_build_object(
         'messageId', c.message_id, 'authorId', m.author_id, 'replyToId', m.reply_to_id, 'audienceId', m.audience_id,
-        'emoji', c.emoji, 'added', ${added}::boolean
+        'emoji', c.emoji, 'added', ${added}::boolean, 'createdAt', c.created_at
       ))
     ) order by c.created_at, c.message_id, c.emoji, c.user_id))
     from changed c

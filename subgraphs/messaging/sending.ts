@@ -175,7 +175,7 @@ export async function addMessages(
         'kind', 'MessagePosted', 'user_id', author_id, 'channel_id', channel_id,
         'payload', jsonb_strip_nulls(jsonb_build_object(
           'messageId', id, 'authorId', author_id, 'replyToId', reply_to_id, 'forumTopicId', forum_topic_id,
-          'audienceId', audience_id
+          'audienceId', audience_id, 'createdAt', created_at
         ))
       ) order by created_at, id))
       from m
