@@ -6,7 +6,7 @@ import { createAttempts } from './attempts.ts';
 import type { Charge } from './charge.ts';
 import type { Subgraph, View } from './engine/index.ts';
 import { askIdentity } from './identity.ts';
-import { type Credential, createPrincipals, credential } from './principals.ts';
+import { type Credential, createPrincipals, credential, type OnEnd } from './principals.ts';
 import { authenticatedScope } from './view.ts';
 
 // Credential -> Principal -> the schema it sees. The gateway stores no keys: it asks identity, and remembers the answer
@@ -37,8 +37,11 @@ export interface Access {
    * @throws BAD_CREDENTIAL, FORBIDDEN, THROTTLED
    */
   callerOf(headers: CredentialHeaders, address?: string): Promise<Caller>;
-  /** Calls `onEnd` within a second of the end, or of a change, of what a caller came with. Returns how to stop. */
-  watch(headers: CredentialHeaders, caller: Caller, onEnd: (why: Refusal) => void): () => void;
+  /**
+   * Calls `onEnd` within a second of the end, or of a change, of what a caller came with: then it is another caller.
+   * Returns how to stop.
+   */
+  watch(headers: CredentialHeaders, caller: Caller, onEnd: OnEnd<Caller>): () => void;
   /** The caller that stands for all who see the same, so that a stream is worked out once for all of them. */
   classOf(caller: Caller): Promise<{ key: string; caller: Caller }>;
   /** Nobody comes any more; resolves when nothing is asked any more. */
@@ -116,7 +119,11 @@ export function laurelAccess(options: {
     },
     watch(headers, { principal }, onEnd) {
       const given = credentialOf(headers);
-      return given === undefined ? () => {} : principals.watch(given, principal, onEnd);
+      if (given === undefined) return () => {};
+      return principals.watch(given, principal, (why, now) => {
+        if (typeof now === 'string') onEnd(why, now);
+        else void callerFor(now).then((changed) => onEnd(why, changed));
+      });
     },
     async classOf({ principal }) {
       const { communityId, scopes, channelIds, audience, readsAs } = principal;

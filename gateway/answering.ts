@@ -1,8 +1,8 @@
-import type { Refusal } from '../subgraphs/errors.ts';
-import type { Access, Caller, CredentialHeaders } from './access.ts';
+import type { Caller, CredentialHeaders } from './access.ts';
 import type { Answer, Operation } from './engine/index.ts';
+import { createFollowing } from './following.ts';
 import type { Graph } from './graph.ts';
-import type { Stopping } from './leaving.ts';
+import { type Stopping, stopping } from './leaving.ts';
 import type { LiveItem } from './live-group.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
@@ -24,6 +24,8 @@ export interface AnsweringOptions {
 export type Answering = ReturnType<typeof createAnswering>;
 
 export function createAnswering({ persisted, metrics, tracing, uses }: AnsweringOptions) {
+  const following = createFollowing();
+
   const operationOf = ({ engine }: Graph, caller: Caller, params: GraphqlParams): Operation | Answer => {
     const text = persisted.textOf(params);
     const prepared =
@@ -75,56 +77,29 @@ export function createAnswering({ persisted, metrics, tracing, uses }: Answering
     controller: AbortController,
     after?: string,
   ): Promise<AsyncIterable<LiveItem> | Answer> => {
-    const { access, live } = graph;
-    const { variables } = params;
-    // Ended by the client's leaving, or by ours before it: then the client is told why.
-    const own = new AbortController();
-    controller.signal.addEventListener('abort', () => own.abort(), { once: true });
-    if (controller.signal.aborted) own.abort();
     if (operation.kind === 'subscription') {
-      const items = await live.subscribe({ operation, caller, variables, after, signal: own.signal });
+      const { variables } = params;
+      const items = await following.follow(graph, {
+        ...{ operation, caller, variables, credentials, after },
+        left: controller.signal,
+      });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
       if (!('json' in items)) uses.note(caller, operation, variables);
-      return 'json' in items ? items : whileValid(items, access, caller, credentials, own);
+      return items;
     }
-    const answer = await executed(graph, operation, caller, params, own);
+    const answer = await executed(graph, operation, caller, params, stopping(controller.signal));
     return answer.hasData ? once(answer) : answer;
   };
 
-  /** A stream ends, with the refusal, when its credential does. */
-  async function* whileValid(
-    items: AsyncIterable<LiveItem>,
-    access: Access,
-    caller: Caller,
-    credentials: CredentialHeaders,
-    stream: AbortController,
-  ): AsyncGenerator<LiveItem, void> {
-    let refusal: Refusal | undefined;
-    const forget = access.watch(credentials, caller, (why) => {
-      refusal = why;
-      stream.abort();
-    });
-    answering.streams++;
-    try {
-      for await (const item of items) {
-        caller.charge?.again();
-        yield item;
-      }
-      if (refusal !== undefined) throw refusal;
-    } finally {
-      answering.streams--;
-      forget();
-    }
-  }
-
-  const answering = {
-    /** How many streams of clients are open. */
-    streams: 0,
+  return {
     operationOf,
     executed,
     resultsOf,
+    /** How many streams of clients are open. */
+    streams: () => following.count,
+    /** Ends the streams of all clients with a word. */
+    drain: () => following.drain(),
   };
-  return answering;
 }
 
 /** The one item of a query or mutation. */

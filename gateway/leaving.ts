@@ -40,3 +40,13 @@ export function abortOnLeaving(response: ServerResponse, stopping: Stopping): vo
   if (response.destroyed) leave();
   else response.once('close', leave);
 }
+
+/** Stops a part of the work for a client; so does the client's leaving. */
+export function stopping(left: AbortSignal): AbortController {
+  const stop = new AbortController();
+  const leave = () => stop.abort();
+  if (left.aborted) leave();
+  left.addEventListener('abort', leave, { once: true });
+  stop.signal.addEventListener('abort', () => left.removeEventListener('abort', leave), { once: true });
+  return stop;
+}

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Access, Caller } from './access.ts';
+import { isDown } from './ending.ts';
 import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
 import { Group, Lagging, LiveFailure, type LiveItem } from './live-group.ts';
 
@@ -148,8 +149,8 @@ async function* meeting(
       // What was delivered is known by its cursor, so a lost upstream costs time and no event, nor does lagging behind.
       if (!(error instanceof Lagging)) {
         const wait = reopenAfterMs[failures++];
-        if (wait === undefined || cursor === undefined || signal.aborted || error instanceof LiveFailure)
-          throw error;
+        const isOver = error instanceof LiveFailure && !areDown(error);
+        if (wait === undefined || cursor === undefined || signal.aborted || isOver) throw error;
         await pause(wait, undefined, { signal }).catch(() => {});
       }
     } finally {
@@ -170,16 +171,15 @@ async function patiently(
 ): Promise<Stream | Answer> {
   let opened = await open();
   for (const wait of pausesMs) {
-    if ('events' in opened || !isDown(opened) || signal?.aborted) break;
+    if ('events' in opened || !areDown(opened) || signal?.aborted) break;
     await pause(wait, undefined, { signal }).catch(() => {});
     opened = await open();
   }
   return opened;
 }
 
-function isDown({ errors }: Answer): boolean {
-  const down: unknown[] = ['SUBGRAPH_UNAVAILABLE', 'SUBGRAPH_TIMEOUT'];
-  return errors.every(({ extensions }) => down.includes(extensions?.code));
+function areDown({ errors }: Pick<Answer, 'errors'>): boolean {
+  return errors.every(({ extensions }) => isDown(extensions?.code));
 }
 
 /** The events of a stream, until the group knows where it stands (`met`) or there are no more (`ended`). */
@@ -242,7 +242,8 @@ function streamOf(opened: Stream | Answer): Stream {
   throw new LiveFailure(opened.errors);
 }
 
-function startOf(operation: Operation, variables: Values | null | undefined): string | undefined {
+/** The cursor that an operation itself resumes after. */
+export function startOf(operation: Operation, variables: Values | null | undefined): string | undefined {
   const coerced = operation.coerce(variables);
   if ('errors' in coerced) return undefined;
   const after = operation.resumable?.after(coerced.values);

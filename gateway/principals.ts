@@ -36,10 +36,13 @@ export interface Principals {
    * Calls `onEnd`, once, when a credential ends or allows something else than it did. Returns how to stop.
    * @param principal  what it was when its holder was let in.
    */
-  watch(credential: Credential, principal: Principal, onEnd: (why: Refusal) => void): () => void;
+  watch(credential: Credential, principal: Principal, onEnd: OnEnd<Principal>): () => void;
   /** Asks for no more news; resolves when the last came. */
   close(): Promise<void>;
 }
+
+/** Why a credential is no more what it was; and what it is now, if it is valid. */
+export type OnEnd<Now> = (why: Refusal, now: Now | 'expired' | 'refused') => void;
 
 /** Runs something every so many milliseconds; returns how to stop. */
 export type Every = (ms: number, run: () => void) => () => void;
@@ -56,7 +59,7 @@ interface Watch {
   /** To be asked for again. */
   doubted: boolean;
   ask(): Promise<Principal>;
-  end(why: Refusal): void;
+  end: OnEnd<Principal>;
 }
 
 /** How long an answer counts by itself, and the news about it. */
@@ -116,17 +119,17 @@ export function createPrincipals(
 
   const look = (watch: Watch) => {
     const { expiresAt } = watch.principal;
-    if (expiresAt !== undefined && expiresAt <= Date.now()) watch.end(badCredential());
+    if (expiresAt !== undefined && expiresAt <= Date.now()) watch.end(badCredential(), 'expired');
     if (!watch.doubted) return;
     watch.doubted = false;
     watch.ask().then(
       (principal) => {
         if (isSame(principal, watch.principal)) watch.principal = principal;
-        else watch.end(changedRights());
+        else watch.end(changedRights(), principal);
       },
       (error: unknown) => {
         // A fault says nothing about the credential; the next look may.
-        if (error instanceof Refusal) watch.end(error);
+        if (error instanceof Refusal) watch.end(error, 'refused');
         else watch.doubted = true;
       },
     );
@@ -185,8 +188,8 @@ export function createPrincipals(
         // Something may have happened between letting in and watching.
         doubted: true,
         ask: () => principals.of(credential),
-        end(why) {
-          if (watches.delete(watch)) onEnd(why);
+        end(why, now) {
+          if (watches.delete(watch)) onEnd(why, now);
         },
       };
       watches.add(watch);

@@ -82,7 +82,6 @@ export function createServer(options: ServeOptions): Server {
     forceCloseConnections: 'idle',
     clientErrorHandler: refuseUnread,
   });
-  const streams = new Set<AbortController>();
   let closing = false;
   const isAllowedOrigin = (origin: string, host: string | undefined) =>
     origins.includes(origin) || origin === `http://${host}` || origin === `https://${host}`;
@@ -233,7 +232,6 @@ export function createServer(options: ServeOptions): Server {
     const asker = await graph.access.callerOf(request.headers as CredentialHeaders, address);
     const asEvents = (items: AsyncIterable<LiveItem>) =>
       writeEvents(reply, items, {
-        ending: () => (closing ? JSON.stringify({ errors: [shuttingDown] }) : undefined),
         faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
       });
     const operation = operationOf(graph, asker, params);
@@ -259,8 +257,6 @@ export function createServer(options: ServeOptions): Server {
       abortOnLeaving(reply.raw, controller);
       const lastEventId = request.headers['last-event-id'];
       const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
-      streams.add(controller);
-      reply.raw.once('close', () => streams.delete(controller));
       const items = await resultsOf(
         graph,
         operation,
@@ -294,7 +290,7 @@ export function createServer(options: ServeOptions): Server {
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
 
-  metrics?.watchFront({ streams: () => answering.streams, sockets: () => sockets.count });
+  metrics?.watchFront({ streams: answering.streams, sockets: () => sockets.count });
   if (metrics !== undefined && showMetrics) {
     app.get('/metrics', async (_request, reply) =>
       reply.header('content-type', metrics.contentType).send(await metrics.text()),
@@ -322,7 +318,7 @@ export function createServer(options: ServeOptions): Server {
     },
     async close() {
       closing = true;
-      for (const stream of streams) stream.abort();
+      await answering.drain();
       await sockets.close();
       // Connections opened ahead of need, as browsers do, hold nobody up.
       for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();

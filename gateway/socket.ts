@@ -43,9 +43,12 @@ export interface Refused {
 export interface Sockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   readonly count: number;
-  /** Closes every socket with 1001 and takes no more. */
+  /** Closes every socket with 1001 when its operations are over, and takes no more. Whoever calls ends the streams. */
   close(): Promise<void>;
 }
+
+/** Keeps the process from shutting down while the work runs. */
+type Tracked = <T>(work: Promise<T>) => Promise<T>;
 
 const protocol = 'graphql-transport-ws';
 const longestMessage = 1_048_576;
@@ -53,6 +56,8 @@ const bufferedBytes = 1_048_576;
 const operationsPerSocket = 200;
 /** How long queries and mutations that run at shutdown may take. */
 const drainMs = 10_000;
+/** How long a client that doesn't read may keep the last words of its streams. */
+const lastWordMs = 1_000;
 
 export function createSockets(options: SocketOptions): Sockets {
   const { pingEveryMs = 12_000 } = options;
@@ -61,14 +66,18 @@ export function createSockets(options: SocketOptions): Sockets {
     maxPayload: longestMessage,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
   });
-  // Everything that ends by itself and that shutting down waits for.
+  // Shutting down waits for what ends by itself, and for the last words of streams.
   const busy = new Set<Promise<unknown>>();
-  const tracked = <T>(work: Promise<T>): Promise<T> => {
-    busy.add(work);
-    const forget = () => void busy.delete(work);
-    work.then(forget, forget);
-    return work;
-  };
+  const streaming = new Set<Promise<unknown>>();
+  const trackedBy =
+    (works: Set<Promise<unknown>>): Tracked =>
+    (work) => {
+      works.add(work);
+      const forget = () => void works.delete(work);
+      work.then(forget, forget);
+      return work;
+    };
+  const tracked = { short: trackedBy(busy), long: trackedBy(streaming) };
 
   server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
     const connection = new Connection(socket, request, options, tracked);
@@ -95,8 +104,8 @@ export function createSockets(options: SocketOptions): Sockets {
       server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
     },
     async close() {
-      const patience = new Promise((resolve) => setTimeout(resolve, drainMs, 'late').unref());
-      while (busy.size > 0 && (await Promise.race([Promise.allSettled(busy), patience])) !== 'late');
+      await over(busy, drainMs);
+      await over(streaming, lastWordMs);
       for (const socket of server.clients)
         socket.close(1001, 'Laurel is shutting down: reconnect with your last cursor.');
       const gone = setTimeout(() => {
@@ -111,24 +120,29 @@ export function createSockets(options: SocketOptions): Sockets {
   };
 }
 
+/** Resolves when there is no work any more, or after a time. */
+async function over(works: ReadonlySet<Promise<unknown>>, patienceMs: number): Promise<void> {
+  const patience = new Promise((resolve) => setTimeout(resolve, patienceMs, 'late').unref());
+  while (works.size > 0 && (await Promise.race([Promise.allSettled(works), patience])) !== 'late');
+}
+
 /** One client's connection: what it was told, and the operations that it runs. */
 class Connection {
   private readonly socket: WebSocket;
   private readonly request: IncomingMessage;
   private readonly options: SocketOptions;
-  private readonly tracked: <T>(work: Promise<T>) => Promise<T>;
+  private readonly tracked: { short: Tracked; long: Tracked };
   private readonly operations = new Map<string, AbortController>();
   private readonly initWait: NodeJS.Timeout;
   private initialised = false;
   /** Set when the connection is acknowledged. */
   private credentials: CredentialHeaders | undefined;
 
-  /** @param tracked  keeps the process from shutting down while the work runs. */
   constructor(
     socket: WebSocket,
     request: IncomingMessage,
     options: SocketOptions,
-    tracked: <T>(work: Promise<T>) => Promise<T>,
+    tracked: { short: Tracked; long: Tracked },
   ) {
     this.socket = socket;
     this.request = request;
@@ -157,7 +171,7 @@ class Connection {
       case MessageType.Pong:
         return;
       case MessageType.Subscribe:
-        void this.subscribe(message.id, message.payload);
+        void this.tracked.long(this.subscribe(message.id, message.payload));
         return;
       case MessageType.Complete:
         this.operations.get(message.id)?.abort();
@@ -220,13 +234,13 @@ class Connection {
       controller.abort();
     };
     try {
-      const running = await tracked(options.run(payload, credentials, controller, this.request));
+      const running = await tracked.short(options.run(payload, credentials, controller, this.request));
       if ('errors' in running) {
         finish({ id, type: MessageType.Error, payload: running.errors });
         return;
       }
       const writing = this.write(id, running.items, controller.signal);
-      await (running.short ? tracked(writing) : writing);
+      await (running.short ? tracked.short(writing) : writing);
       finish({ id, type: MessageType.Complete });
     } catch (error) {
       finish({ id, type: MessageType.Error, payload: options.errorsOf(error) });

@@ -6,14 +6,11 @@ import type { LiveItem } from './live-group.ts';
 
 const keepAliveMs = 12_000;
 
-/**
- * Writes a subscription, or the one answer of another operation, as a response; resolves when it has ended.
- * @param ending  the last word when we ended the stream ourselves, as a response; undefined when we didn't.
- */
+/** Writes a subscription, or the one answer of another operation, as a response; resolves when it has ended. */
 export async function writeEvents(
   reply: FastifyReply,
   items: AsyncIterable<LiveItem>,
-  { ending, faultJson }: { ending(): string | undefined; faultJson(error: unknown): string },
+  { faultJson }: { faultJson(error: unknown): string },
 ): Promise<void> {
   const { raw } = reply;
   reply.hijack();
@@ -33,8 +30,6 @@ export async function writeEvents(
       if (raw.destroyed) return;
       if (!next(json, cursor)) await drained(raw);
     }
-    const lastWord = ending();
-    if (lastWord !== undefined) next(lastWord);
   } catch (error) {
     next(faultJson(error));
   } finally {

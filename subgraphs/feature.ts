@@ -86,6 +86,8 @@ directive @resumable(
   after: String!
   """Types of the items that say that the stream is live: what was missed, if anything, has been sent."""
   live: [String!]
+  """A type of the items, that the gateway makes when it ends a stream: it has the fields reason and reconnectAfterMs."""
+  ending: String
 ) on FIELD_DEFINITION
 `;
 
@@ -188,7 +190,8 @@ export function Usually(items: number): MethodDecorator & PropertyDecorator {
 /** `@resumable`: for subscription fields that yield StreamItems. */
 export function Resumable(): MethodDecorator {
   const live = JSON.stringify(['StreamReady', 'StreamResumed', 'StreamGap']);
-  return Directive(`@resumable(cursor: "cursor", after: "after", live: ${live})`) as MethodDecorator;
+  const items = `live: ${live}, ending: "StreamEnding"`;
+  return Directive(`@resumable(cursor: "cursor", after: "after", ${items})`) as MethodDecorator;
 }
 
 /** Who may call a mutation: the holders of a scope, of any credential, or everybody. */

@@ -78,8 +78,45 @@ export class StreamGap extends StreamItem {
   reason!: GapReason;
 }
 
+export enum EndReason {
+  DRAINING = 'DRAINING',
+  TOKEN_EXPIRING = 'TOKEN_EXPIRING',
+  PERMISSION_REVOKED = 'PERMISSION_REVOKED',
+  BUDGET_EXHAUSTED = 'BUDGET_EXHAUSTED',
+}
+registerEnumType(EndReason, {
+  name: 'EndReason',
+  description: 'Why a stream ends although there may be more to tell.',
+  valuesConfig: {
+    DRAINING: { description: 'What serves it is restarted: reconnect with the last cursor.' },
+    TOKEN_EXPIRING: { description: 'The credential has come to its end: reconnect with a new one.' },
+    PERMISSION_REVOKED: {
+      description: 'The credential is revoked, or may not see any more of what is subscribed to.',
+    },
+    BUDGET_EXHAUSTED: {
+      description: 'The budget has no room for the next event: reconnect later with the last cursor.',
+    },
+  },
+});
+
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'The last item: the stream ends here, and `cursor` goes on from here.',
+})
+@Shareable()
+export class StreamEnding extends StreamItem {
+  @Field(() => EndReason, { description: 'Why.' })
+  reason!: EndReason;
+
+  @Field(() => Int, {
+    description: 'How long to wait before reconnecting, in milliseconds; each client is told its own time.',
+  })
+  reconnectAfterMs!: number;
+}
+
 /** The items that are not events, for a subgraph's list of types. */
-export const controlItems = [StreamReady, StreamResumed, StreamGap];
+export const controlItems = [StreamReady, StreamResumed, StreamGap, StreamEnding];
 
 /**
  * Dresses the steps of a stream as StreamItems.
@@ -116,6 +153,12 @@ function itemOf(step: StreamStep, toItem: (event: LogEvent) => StreamItem): Stre
       return Object.assign(new StreamResumed(), { cursor, replayed: step.replayed });
     case 'gap':
       return Object.assign(new StreamGap(), { cursor, from: step.from, reason: step.reason as GapReason });
+    case 'ending':
+      return Object.assign(new StreamEnding(), {
+        cursor,
+        reason: step.reason as EndReason,
+        reconnectAfterMs: 0,
+      });
     case 'event':
       return Object.assign(toItem(step.event), { cursor, occurredAt: step.event.occurredAt });
   }

@@ -9,6 +9,7 @@ export type StreamStep =
   | { step: 'ready'; cursor: string; retainedFrom: string }
   | { step: 'resumed'; cursor: string; replayed: number }
   | { step: 'gap'; cursor: string; from: string; reason: 'RETENTION_EXCEEDED' | 'SLOW_CONSUMER' }
+  | { step: 'ending'; cursor: string; reason: 'PERMISSION_REVOKED' }
   | { step: 'event'; cursor: string; event: LogEvent };
 
 export interface StreamOptions {

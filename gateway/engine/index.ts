@@ -1,4 +1,13 @@
-import { executeSync, type GraphQLScalarType, type GraphQLSchema } from 'graphql';
+import {
+  executeSync,
+  type GraphQLScalarType,
+  type GraphQLSchema,
+  getNamedType,
+  isAbstractType,
+  isCompositeType,
+  isObjectType,
+} from 'graphql';
+import { collectSubfields } from 'graphql/execution/collectFields.js';
 import type { Data, Types } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
 import { mergeRoot, sequence } from './execute.ts';
@@ -108,6 +117,16 @@ export interface Engine<Caller> {
   execute(operation: Operation, request: EngineRequest<Caller>): Promise<Answer>;
   /** Opens a subscription; an answer if it is refused before its first event. */
   subscribe(operation: Operation, request: StreamRequest<Caller>): Promise<Stream<Caller> | Answer>;
+  /**
+   * Writes an item of a subscription that no subgraph sent, as the client selects its type.
+   * @param item  `__typename` and leaf fields by their names; what isn't there is null.
+   * @returns the answer's JSON; undefined where the client would not see such an item.
+   */
+  write(
+    operation: Operation,
+    item: Data & { __typename: string },
+    variables?: Values | null,
+  ): string | undefined;
   dispose(): Promise<void>;
 }
 
@@ -144,6 +163,14 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   };
 
   const projections = new WeakMap<Variant, Projection>();
+  const projection = ({ root, fragments, wireNames, view }: Operation, variant: Variant): Projection => {
+    let project = projections.get(variant);
+    if (!project) {
+      project = projectionOf({ ...variant, schema: view.schema, root, fragments, wireNames });
+      projections.set(variant, project);
+    }
+    return project;
+  };
   const alwaysReady = new WeakMap<Variant, Ready>();
   const ready = (operation: Operation, variant: Variant, caller: Caller): Ready | Refused => {
     const known = alwaysReady.get(variant);
@@ -170,13 +197,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
         return refused([{ message, extensions: { code: 'PLANNING_FAILED', ...(id && { id }) } }]);
       }
     }
-    let project = projections.get(variant);
-    if (!project) {
-      const { root, fragments, wireNames, view } = operation;
-      project = projectionOf({ ...variant, schema: view.schema, root, fragments, wireNames });
-      projections.set(variant, project);
-    }
-    const made = { plan, project };
+    const made = { plan, project: projection(operation, variant) };
     // With progressive overrides the next request may be on another side.
     if (!planner.isProgressive) alwaysReady.set(variant, made);
     return made;
@@ -277,10 +298,40 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
       };
     },
 
+    write(operation, item, variables) {
+      const coerced = operation.coerce(variables);
+      if ('errors' in coerced) return undefined;
+      const variant = operation.variant(coerced.values);
+      const data = rootOf(operation, variant, item);
+      const projecting = new Projecting([], [], undefined);
+      const json = data && projection(operation, variant)(data, projecting);
+      return json === undefined || projecting.errors.length > 0 ? undefined : `{"data":${json}}`;
+    },
+
     async dispose() {
       await Promise.all([...subgraphs.values()].map((subgraph) => subgraph.dispose?.()));
     },
   };
+}
+
+/** The root of an event whose one field is `item`, under the names of the client's own selection. */
+function rootOf(
+  { view, fragments, root, wireNames }: Operation,
+  { fields, conditions }: Variant,
+  item: Data & { __typename: string },
+): Data | undefined {
+  const nodes = [...fields.values()].find(([node]) => node?.name.value !== '__typename');
+  const [field] = nodes ?? [];
+  const type = view.schema.getType(item.__typename);
+  const declared = getNamedType(field && root.getFields()[field.name.value]?.type);
+  if (!nodes || !field || !isObjectType(type) || !isCompositeType(declared)) return undefined;
+  if (type !== declared && !(isAbstractType(declared) && view.schema.isSubType(declared, type)))
+    return undefined;
+  const data: Data = { __typename: item.__typename };
+  for (const [node] of collectSubfields(view.schema, fragments, conditions, type, nodes).values()) {
+    if (node && node.name.value !== '__typename') data[wireNames.of(node)] = item[node.name.value] ?? null;
+  }
+  return { [wireNames.of(field)]: data };
 }
 
 const nothing: Plan = { source: undefined, step: undefined, isSerial: true };

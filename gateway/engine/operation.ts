@@ -150,6 +150,8 @@ export interface Resumable {
   after(values: Values): unknown;
   /** The document without that argument. */
   readonly shape: string;
+  /** The type of the item that says that the stream ends, and its field for the cursor; undefined: there is none. */
+  readonly ending: { readonly type: string; readonly cursor: string } | undefined;
   readonly resume: Resume;
 }
 
@@ -259,6 +261,7 @@ function resumableOf(operation: Operation, supergraph: Supergraph): Resumable | 
   return {
     after: (values) => (given ? valueFromAST(given.value, argument.type, values) : undefined),
     shape: print(withoutArgument(operation.document, nodes, marks.after)),
+    ending: marks.ending === undefined ? undefined : { type: marks.ending, cursor: marks.cursor },
     resume: {
       argument: marks.after,
       variable: unusedName('resume_after', operation.text),

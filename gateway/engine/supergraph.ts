@@ -27,6 +27,8 @@ export interface Resumable {
   after: string;
   /** Types of the items that say the stream is live from here on; undefined when it always is. */
   live: readonly string[] | undefined;
+  /** The type of the item that a server makes when it ends the stream; undefined: it has none. */
+  ending: string | undefined;
 }
 
 export interface Supergraph extends Reserved {
@@ -187,6 +189,7 @@ function resumableIn(document: DocumentNode): Map<string, Resumable> {
         cursor: stringArgument(directive, 'cursor') ?? 'cursor',
         after: stringArgument(directive, 'after') ?? 'after',
         live: listArgument(directive, 'live'),
+        ending: stringArgument(directive, 'ending'),
       });
     }
   }

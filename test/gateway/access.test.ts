@@ -218,17 +218,23 @@ describe('an address with too many wrong credentials', () => {
 });
 
 describe('streams', () => {
-  const xp = 'subscription { xp { cursor } }';
+  const xp = 'subscription { xp { cursor ... on StreamEnding { reason reconnectAfterMs } } }';
 
-  /** Why a stream ended: the code of the error it ended with. */
+  /** Why a stream ended, by its last item, which stands where the one before it stood. */
   async function ending(headers: Headers, end: () => Promise<unknown>): Promise<string | undefined> {
     const events = await openEvents(laurel, xp, {}, headers);
-    let last = (await events.next()).value;
-    expect(last?.data.data.xp.cursor).toEqual(expect.any(String));
+    const [ready, last] = [(await events.next()).value, events.next()];
     await end();
-    for await (const event of events) if (event.event === 'next') last = event;
-    return last?.data.errors?.[0].extensions.code;
+    const item = (await last).value?.data.data.xp;
+    expect(item).toMatchObject({ cursor: ready?.id, reconnectAfterMs: 0 });
+    expect((await events.next()).value?.event).toBe('complete');
+    return item.reason;
   }
+
+  const visits = ['one', 'two', 'three'].map((reference) => ({ eventType: 'visit', reference }));
+  /** The place's first person earns by the n-th visit. */
+  const visit = (n: number) =>
+    mutate('trackEvent', { ...visits[n], user: { id: place.memberIds[0] } }, 'replayed');
 
   const idOf = async (secret: string): Promise<string> =>
     (await data(laurel, viewer, {}, bearer(secret))).viewer.apiKey.id;
@@ -237,7 +243,7 @@ describe('streams', () => {
     const secret = await newKey();
     const id = await idOf(secret);
     const revoke = () => mutate('deleteApiKey', { id }, 'apiKey { id }');
-    expect(await ending(bearer(secret), revoke)).toBe('BAD_CREDENTIAL');
+    expect(await ending(bearer(secret), revoke)).toBe('PERMISSION_REVOKED');
     expect((await ask(bearer(secret))).status).toBe(401);
   });
 
@@ -268,31 +274,51 @@ describe('streams', () => {
     const secret = await newKey();
     const input = { id: await idOf(secret), overlapSeconds: 0, idempotencyKey: 'a' };
     expect(await ending(bearer(secret), () => mutate('rotateApiKey', input, 'secret'))).toBe(
-      'BAD_CREDENTIAL',
+      'PERMISSION_REVOKED',
     );
   });
 
-  it('end when their key allows something else', async () => {
+  it('end when their key may not see any more what they are about, and nobody else is disturbed', async () => {
+    const [secret, other] = [await newKey(), await newKey('Other')];
+    const events = await openEvents(laurel, 'subscription { xp { cursor } }', {}, bearer(other));
+    await events.next();
+    const input = { id: await idOf(secret), scopes: ['users:read'] };
+    const narrow = () => mutate('updateApiKey', input, 'apiKey { id }');
+    expect(await ending(bearer(secret), narrow)).toBe('PERMISSION_REVOKED');
+    await visit(0);
+    expect((await events.next()).value?.event).toBe('next');
+    events.close();
+  });
+
+  it('go on by what their key allows now, and miss nothing', async () => {
     const secret = await newKey();
+    const text = `subscription { xp {
+      __typename ... on StreamResumed { replayed } ... on XpChanged { total }
+    } }`;
+    const events = await openEvents(laurel, text, {}, bearer(secret));
+    const next = async () => (await events.next()).value?.data.data.xp;
+    expect(await next()).toEqual({ __typename: 'StreamReady' });
     const input = { id: await idOf(secret), scopes: ['stats:read', 'users:read'] };
-    expect(await ending(bearer(secret), () => mutate('updateApiKey', input, 'apiKey { id }'))).toBe(
-      'FORBIDDEN',
-    );
+    await mutate('updateApiKey', input, 'apiKey { id }');
+    expect(await next()).toEqual({ __typename: 'StreamResumed', replayed: 0 });
+    await visit(0);
+    expect(await next()).toEqual({ __typename: 'XpChanged', total: 10 });
+    events.close();
   });
 
   it('end when their session is ended, and when its person is kept out', async () => {
     const [first, second] = [await newSession('a'), await newSession('b')];
     const end = () => mutate('endSession', {}, 'session { id }', bearer(first.accessToken));
-    expect(await ending(bearer(first.accessToken), end)).toBe('BAD_CREDENTIAL');
+    expect(await ending(bearer(first.accessToken), end)).toBe('PERMISSION_REVOKED');
     const ban = () =>
       database.sql`update identity.user set status = 'BANNED' where community_id = ${place.id}`;
-    expect(await ending(bearer(second.accessToken), async () => ban())).toBe('BAD_CREDENTIAL');
+    expect(await ending(bearer(second.accessToken), async () => ban())).toBe('PERMISSION_REVOKED');
   });
 
   it('end when their time is over', async () => {
     const expiresAt = new Date(Date.now() + 1_500);
     const secret = await issueKey(database.sql, place.id, { kind: 'INTEGRATION', name: 'Short', expiresAt });
-    expect(await ending(bearer(secret), async () => {})).toBe('BAD_CREDENTIAL');
+    expect(await ending(bearer(secret), async () => {})).toBe('TOKEN_EXPIRING');
   });
 });
 

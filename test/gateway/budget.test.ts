@@ -364,7 +364,7 @@ describe('over its budget', () => {
 
   it('a stream ends after the events that there was room for, and its cursor stays good', async () => {
     const text =
-      'subscription ($after: EventCursor) { xp(after: $after) { cursor ... on XpChanged { user { displayName } entry { amount } } } }';
+      'subscription ($after: EventCursor) { xp(after: $after) { cursor ... on XpChanged { user { displayName } entry { amount } } ... on StreamEnding { reason reconnectAfterMs } } }';
     const key = await newKey();
     const items = await openEvents(handle, text, {}, key);
     await take(1, items);
@@ -381,7 +381,10 @@ describe('over its budget', () => {
     const rest = [];
     for await (const item of items) rest.push(item);
     const [throttled, complete] = rest.splice(-2);
-    expect(throttled?.data).toMatchObject({ errors: [{ extensions: { code: 'THROTTLED' } }] });
+    expect(throttled).toMatchObject({
+      id: rest.at(-1)?.id,
+      data: { data: { xp: { reason: 'BUDGET_EXHAUSTED', reconnectAfterMs: 3_000_000 } } },
+    });
     expect(complete?.event).toBe('complete');
     // 30 points: 3 for opening it, 3 for StreamReady, 3 for each event.
     expect(rest.map(({ data }) => data.data.xp.user.displayName)).toHaveLength(8);

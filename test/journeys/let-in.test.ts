@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { data, type Headers, openEvents, person, post, query, unique } from '../kit/client.ts';
+import { type Data, data, type Headers, openEvents, person, post, query, unique } from '../kit/client.ts';
 import { inBothForms } from '../kit/journey.ts';
+
+const xp = 'subscription { xp { cursor ... on StreamEnding { reason } } }';
 
 inBothForms('letting in', (laurel) => {
   const bearer = (secret: string): Headers => ({ authorization: `Bearer ${secret}` });
@@ -19,10 +21,10 @@ inBothForms('letting in', (laurel) => {
   }
 
   /** Reads a stream to its end; the code it ended with. */
-  async function ending(events: AsyncIterable<{ data: { errors?: { extensions: { code: string } }[] } }>) {
-    let code: string | undefined;
-    for await (const event of events) code = event.data?.errors?.[0]?.extensions.code ?? code;
-    return code;
+  async function ending(events: AsyncIterable<{ data: Data }>): Promise<string | undefined> {
+    let reason: string | undefined;
+    for await (const { data: told } of events) reason = told?.data?.xp.reason ?? reason;
+    return reason;
   }
 
   it('a person reads, writes and listens with a session, and no more once it has ended', async () => {
@@ -33,11 +35,11 @@ inBothForms('letting in', (laurel) => {
     expect(viewer.user).toMatchObject({ id: userId, xp: expect.any(Number) });
     expect(viewer.sessions.nodes).toContainEqual({ isCurrent: true });
 
-    const events = await openEvents(laurel(), 'subscription { xp { cursor } }', {}, headers);
+    const events = await openEvents(laurel(), xp, {}, headers);
     await events.next();
     const end = 'mutation { endSession(input: {}) { session { endedAt } userErrors { message } } }';
     expect((await data(laurel(), end, {}, headers)).endSession.userErrors).toEqual([]);
-    expect(await ending(events)).toBe('BAD_CREDENTIAL');
+    expect(await ending(events)).toBe('PERMISSION_REVOKED');
     expect((await post(laurel(), { query: text }, headers)).status).toBe(401);
   });
 
@@ -52,11 +54,11 @@ inBothForms('letting in', (laurel) => {
     const next = await refresh(refreshToken);
     const whoami = async (): Promise<number> =>
       (await post(laurel(), { query: '{ viewer { scopes } }' }, bearer(next.accessToken))).status;
-    const events = await openEvents(laurel(), 'subscription { xp { cursor } }', {}, bearer(next.accessToken));
+    const events = await openEvents(laurel(), xp, {}, bearer(next.accessToken));
     await events.next();
     expect(await whoami()).toBe(200);
     expect((await refresh(refreshToken)).userErrors).toEqual([{ code: 'SESSION_ENDED' }]);
-    expect(await ending(events)).toBe('BAD_CREDENTIAL');
+    expect(await ending(events)).toBe('PERMISSION_REVOKED');
     expect(await whoami()).toBe(401);
   });
 
@@ -64,7 +66,7 @@ inBothForms('letting in', (laurel) => {
     const { accessToken } = await begin(7);
     const input = { kind: 'PERSONAL', name: 'App', scopes: ['stats:read'], idempotencyKey: unique('key') };
     const made = (await data(laurel(), createApiKey, { input }, bearer(accessToken))).createApiKey;
-    const events = await openEvents(laurel(), 'subscription { xp { cursor } }', {}, bearer(made.secret));
+    const events = await openEvents(laurel(), xp, {}, bearer(made.secret));
     await events.next();
     const administrator = await begin(0);
     const revoke = `mutation ($id: ID!) { deleteApiKey(input: { id: $id }) {
@@ -73,7 +75,7 @@ inBothForms('letting in', (laurel) => {
     const { id } = made.apiKey;
     const { deleteApiKey } = await data(laurel(), revoke, { id }, bearer(administrator.accessToken));
     expect(deleteApiKey).toEqual({ apiKey: { revokedAt: expect.any(String) }, userErrors: [] });
-    expect(await ending(events)).toBe('BAD_CREDENTIAL');
+    expect(await ending(events)).toBe('PERMISSION_REVOKED');
     expect((await post(laurel(), { query: '{ viewer { scopes } }' }, bearer(made.secret))).status).toBe(401);
 
     const audit = `query ($id: ID!) { auditEntries(filter: { keyIds: [$id] }) {

@@ -62,11 +62,12 @@ describe('SIGTERM', () => {
     const first = running as LaurelProcess & Handle;
     const server = await serverOf(folder.path);
     const sql = postgres((await runningDatabaseUrl(folder.path)) ?? '', { max: 1, onnotice: () => {} });
-    const stream = await openEvents(first, 'subscription { xp { __typename } }');
+    const text = 'subscription { xp { __typename ... on StreamEnding { reason reconnectAfterMs } } }';
+    const stream = await openEvents(first, text);
     await take(1, stream);
     const socket = socketClient(first);
     const closed = new Promise<unknown>((resolve) => socket.on('closed', resolve));
-    const items = socket.iterate({ query: 'subscription { xp { __typename } }' });
+    const items = socket.iterate({ query: text });
     await items.next();
     const idle = new WebSocket(first.endpoint.replace('http', 'ws'), 'graphql-transport-ws');
     await new Promise((resolve) => idle.once('open', resolve));
@@ -83,15 +84,14 @@ describe('SIGTERM', () => {
 
     const rest: unknown[] = [];
     for await (const { event, data } of stream) rest.push({ event, data });
+    const xp = { __typename: 'StreamEnding', reason: 'DRAINING', reconnectAfterMs: expect.any(Number) };
     expect(rest).toEqual([
-      {
-        event: 'next',
-        data: { errors: [{ message: expect.any(String), extensions: { code: 'SHUTTING_DOWN' } }] },
-      },
+      { event: 'next', data: { data: { xp } } },
       { event: 'complete', data: undefined },
     ]);
-    await expect(items.next()).rejects.toMatchObject({ code: 1001 });
-    expect(await closed).toMatchObject({ code: 1001 });
+    expect(await items.next()).toEqual({ done: false, value: { data: { xp } } });
+    expect(await items.next()).toEqual({ done: true, value: undefined });
+    await closed;
     expect(await idleClosed).toBe(1001);
 
     await lock`commit`;
