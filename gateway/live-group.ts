@@ -147,9 +147,9 @@ export class Group {
           if (!hasData && !needsUser) throw new LiveFailure(errors);
           const item: LiveItem = { json, cursor: event.cursor, ...(needsUser ? { needsUser } : {}) };
           this.remember(item);
-          // A resumable stream opens with word of where it stands; each follower had its own.
+          // A resumable stream opens with how things stand, up to the word that it is live; each follower had its own.
           if (opening && event.cursor !== undefined) {
-            opening = false;
+            opening = !event.live;
             continue;
           }
           for (const follower of this.followers) follower.push(item);

@@ -158,7 +158,11 @@ async function* meeting(
       await own.cancel();
     }
     if (signal.aborted) return;
-    own = streamOf(await patiently(() => upstream.open(cursor), reopenAfterMs.slice(failures), signal));
+    const opened = await patiently(() => upstream.open(cursor), reopenAfterMs.slice(failures), signal);
+    // What was the same for all of a class has become about each of them.
+    if (!('events' in opened) && needsUser(opened))
+      return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
+    own = streamOf(opened);
     live = false;
   }
 }

@@ -1,7 +1,7 @@
 import type { CursorSeal } from './cursor.ts';
 import type { Sql } from './db.ts';
 import type { Files } from './files.ts';
-import type { LogTail } from './log.ts';
+import type { LogTail } from './log-tail.ts';
 import type { Principal } from './principal.ts';
 import type { SessionTokens } from './session-token.ts';
 

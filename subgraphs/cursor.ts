@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { Refusal } from './errors.ts';
 import type { StreamId } from './log.ts';
 import type { SigningKeys } from './principal.ts';
@@ -21,6 +22,18 @@ export interface CursorSeal {
  * @param secrets  the first seals, all open.
  */
 export function cursorSeal(secrets: SigningKeys): CursorSeal {
+  // Each block stands alone, so one cipher does for all of a secret: to make one costs more than all it does for a cursor.
+  let sealing: { id: string; tag: Buffer; cipher: ReturnType<typeof createCipheriv> } | undefined;
+  const marks = new LRUCache<string, Buffer>({ max: 10_000 });
+  const mark = ({ communityId, stream }: StreamId): Buffer => {
+    const name = `${communityId} ${stream}`;
+    let known = marks.get(name);
+    if (known === undefined) {
+      known = createHash('sha256').update(name).digest().subarray(0, 8);
+      marks.set(name, known);
+    }
+    return known;
+  };
   return {
     seal(id, number) {
       const [newest] = secrets();
@@ -28,8 +41,11 @@ export function cursorSeal(secrets: SigningKeys): CursorSeal {
       const block = Buffer.alloc(16);
       mark(id).copy(block);
       block.writeBigUInt64BE(BigInt(number), 8);
-      const cipher = createCipheriv('aes-256-ecb', newest.secret, null).setAutoPadding(false);
-      return Buffer.concat([tag(newest.id), cipher.update(block), cipher.final()]).toString('base64url');
+      if (sealing?.id !== newest.id) {
+        const cipher = createCipheriv('aes-256-ecb', newest.secret, null).setAutoPadding(false);
+        sealing = { id: newest.id, tag: tag(newest.id), cipher };
+      }
+      return Buffer.concat([sealing.tag, sealing.cipher.update(block)]).toString('base64url');
     },
     open(id, cursor) {
       const bytes = Buffer.from(cursor, 'base64url');
@@ -44,10 +60,6 @@ export function cursorSeal(secrets: SigningKeys): CursorSeal {
       throw badCursor();
     },
   };
-}
-
-function mark({ communityId, stream }: StreamId): Buffer {
-  return createHash('sha256').update(`${communityId} ${stream}`).digest().subarray(0, 8);
 }
 
 function tag(secretId: string): Buffer {

@@ -167,8 +167,8 @@ export function Cost(weight: number): MethodDecorator & PropertyDecorator {
 }
 
 /** `@listSize` of a connection: `first` or `last` say how many rows it brings. */
-export function Paged(): MethodDecorator & PropertyDecorator {
-  const size = `assumedSize: ${pageSize.default}, slicingArguments: ["first", "last"]`;
+export function Paged(by = ['first', 'last']): MethodDecorator & PropertyDecorator {
+  const size = `assumedSize: ${pageSize.default}, slicingArguments: ${JSON.stringify(by)}`;
   return Directive(
     `@listSize(${size}, sizedFields: ["edges", "nodes"], requireOneSlicingArgument: false)`,
   ) as MethodDecorator & PropertyDecorator;

@@ -1,5 +1,6 @@
 import { type Sql, transaction } from './db.ts';
-import { eventsAfter, type LogEvent, type LogTail, type StreamName } from './log.ts';
+import { eventsAfter, type LogEvent, type StreamName } from './log.ts';
+import type { LogTail } from './log-tail.ts';
 
 // What happens in the background because of what stands in the log: indexes, rollups, whatever one subgraph keeps of
 // another's events.

@@ -4,7 +4,7 @@ import { cursorSeal } from './cursor.ts';
 import { connect, migrate, type Sql, schemaProblem } from './db.ts';
 import { runningDatabaseUrl } from './embedded.ts';
 import { filesIn } from './files.ts';
-import { openTail } from './log.ts';
+import { openTail } from './log-tail.ts';
 import { openSecrets, type Secrets } from './secret.ts';
 import { sessionTokens } from './session-token.ts';
 import { StartFailure } from './start-failure.ts';

@@ -1,10 +1,14 @@
-import { Field, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
+import { ArgsType, Field, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
+import { z } from 'zod';
 import type { Context } from './context.ts';
+import { Refusal } from './errors.ts';
 import { Partner, Shareable } from './feature.ts';
 import { forgetLoaded } from './loader.ts';
 import { type LogEvent, retentionSeconds } from './log.ts';
+import { pageSize } from './page.ts';
 import { EventCursor } from './scalars.ts';
-import type { StreamStep } from './stream.ts';
+import { PageInfo } from './shared.graphql.ts';
+import type { StreamPage, StreamStep } from './stream.ts';
 
 // What streams yield besides their events, the same in every subgraph that has a stream.
 
@@ -105,6 +109,7 @@ registerEnumType(EndReason, {
   description: 'The last item: the stream ends here, and `cursor` goes on from here.',
 })
 @Shareable()
+@Partner()
 export class StreamEnding extends StreamItem {
   @Field(() => EndReason, { description: 'Why.' })
   reason!: EndReason;
@@ -118,21 +123,101 @@ export class StreamEnding extends StreamItem {
 /** The items that are not events, for a subgraph's list of types. */
 export const controlItems = [StreamReady, StreamResumed, StreamGap, StreamEnding];
 
+@ObjectType({ simpleResolvers: true, description: 'An item and its place in the stream.' })
+@Shareable()
+@Partner()
+class StreamItemEdge {
+  @Field(() => EventCursor, { description: 'Where the stream stands after the item.' })
+  cursor!: string;
+
+  @Field(() => StreamItem, { description: 'The item.' })
+  node!: StreamItem;
+}
+
+@ObjectType({
+  simpleResolvers: true,
+  description:
+    'A page of what a stream tells, for those who ask instead of listening: the same items, oldest first.',
+})
+@Shareable()
+@Partner()
+export class StreamItemConnection {
+  @Field(() => [StreamItemEdge], { description: 'The items with their cursors.' })
+  edges!: StreamItemEdge[];
+
+  @Field(() => [StreamItem], {
+    description: 'The items alone. Where events are not kept any more a StreamGap comes first.',
+  })
+  nodes!: StreamItem[];
+
+  @Field(() => PageInfo, {
+    description: '`endCursor` is where to go on, by page or live; it is set on an empty page too.',
+  })
+  pageInfo!: PageInfo;
+
+  @Field(() => EventCursor, { description: 'The oldest cursor that can still be resumed after.' })
+  retainedFrom!: string;
+}
+
+/** The arguments that every page of a stream has. */
+@ArgsType()
+export class StreamPageArgs {
+  static pageRules = { first: z.number().min(1, 'is 1 to 100').max(pageSize.max, 'is 1 to 100').nullish() };
+
+  @Field(() => EventCursor, {
+    nullable: true,
+    description:
+      'Go on after this cursor of a page or of the stream; from the oldest event kept when absent.',
+  })
+  after?: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Events, 1-100; 20 when absent.' })
+  first?: number | null;
+}
+
+/** Dresses a page of a stream. @param toItem  as in `streamItems`. @throws FORBIDDEN when nothing of it may be seen */
+export function streamConnection(
+  page: StreamPage | undefined,
+  after: string | null | undefined,
+  toItem: (event: LogEvent) => StreamItem,
+): StreamItemConnection {
+  if (page === undefined)
+    throw new Refusal('FORBIDDEN', 'The credential does not reach any more what the events are about.');
+  const { steps, position, hasNextPage, retainedFrom } = page;
+  const edges = steps.map((step) => ({ cursor: step.cursor, node: itemOf(step, toItem) }));
+  return Object.assign(new StreamItemConnection(), {
+    edges,
+    nodes: edges.map(({ node }) => node),
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage: after != null,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: position,
+    },
+    retainedFrom,
+  });
+}
+
 /**
  * Dresses the steps of a stream as StreamItems.
  * @param toItem  the item of an event, but for its cursor and moment.
+ * @param toSnapshot  the item of a snapshot, but for its cursor, where the stream has one.
  */
-export function streamItems(
+export function streamItems<State>(
   context: Context,
-  steps: AsyncGenerator<StreamStep, void>,
+  steps: AsyncGenerator<StreamStep<State>, void>,
   toItem: (event: LogEvent) => StreamItem,
+  toSnapshot?: (state: State) => StreamItem,
 ): AsyncIterableIterator<StreamItem> {
   // Not a generator: its `return()` would wait for the next event before it ended the stream.
   return {
     async next() {
       const { done, value } = await steps.next();
       forgetLoaded(context);
-      return done ? { done, value: undefined } : { done, value: itemOf(value, toItem) };
+      if (done) return { done, value: undefined };
+      if (value.step !== 'snapshot') return { done, value: itemOf(value, toItem) };
+      if (toSnapshot === undefined) throw new Error('A stream with snapshots says how they look.');
+      return { done, value: Object.assign(toSnapshot(value.state), { cursor: value.cursor }) };
     },
     async return() {
       await steps.return();
@@ -144,7 +229,10 @@ export function streamItems(
   };
 }
 
-function itemOf(step: StreamStep, toItem: (event: LogEvent) => StreamItem): StreamItem {
+function itemOf(
+  step: Exclude<StreamStep, { step: 'snapshot' }>,
+  toItem: (event: LogEvent) => StreamItem,
+): StreamItem {
   const { cursor } = step;
   switch (step.step) {
     case 'ready':

@@ -59,9 +59,18 @@ const isDomain = ({ file }: Source) =>
 
 describe('imports', () => {
   it('of a rule file know no GraphQL, no loader and no server', () => {
-    const shared = ['chore', 'db', 'errors', 'id', 'log', 'log-reader', 'page', 'principal', 'scopes'].map(
-      (name) => `subgraphs/${name}.ts`,
-    );
+    const shared = [
+      'chore',
+      'db',
+      'errors',
+      'id',
+      'log',
+      'log-reader',
+      'log-tail',
+      'page',
+      'principal',
+      'scopes',
+    ].map((name) => `subgraphs/${name}.ts`);
     const mayNot = (to: string, file: string) =>
       !to.startsWith('node:') &&
       !shared.includes(to) &&

@@ -1,6 +1,7 @@
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
-import { extentOf, type LogTail } from '../log.ts';
+import { extentOf } from '../log.ts';
+import type { LogTail } from '../log-tail.ts';
 import { leaderboardsById } from './leaderboard.ts';
 import { entriesPage, type LeaderboardEntry, type Run, runsFor, zoneOf } from './leaderboard-entry.ts';
 import type { RankWindow } from './rank-window.ts';

@@ -6,22 +6,33 @@ import {
   FieldResolver,
   ID,
   ObjectType,
+  Query,
   Resolver,
   Root,
   Subscription,
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { checked, type Feature, Partner, Resumable, Scoped } from '../feature.ts';
+import { checked, type Feature, Paged, Partner, Resumable, Scoped, Usually } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
+import { pageSize } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, EventCursor } from '../scalars.ts';
-import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
-import { openStream } from '../stream.ts';
+import {
+  controlItems,
+  StreamItem,
+  StreamItemConnection,
+  StreamPageArgs,
+  streamConnection,
+  streamItems,
+} from '../stream.graphql.ts';
+import { openStream, readStream, type StreamFilter } from '../stream.ts';
 import { awardById, BadgeAward } from './badge-award.graphql.ts';
-import { entryById, LedgerEntry } from './ledger.graphql.ts';
+import { balancesOf, entryById, LedgerEntry } from './ledger.graphql.ts';
 import { Level, levelNumbered, levelOf } from './level.graphql.ts';
+import type { Balances } from './unit.ts';
 import { User } from './user.graphql.ts';
+import { balancesNow } from './xp-stream.ts';
 
 // XP as they change: the log's stream `xp`, dressed.
 
@@ -62,15 +73,46 @@ class BadgeAwarded extends StreamItem {
   occurredAt!: Date;
 }
 
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'How things stood when the stream began: all events up to `cursor` count in it, and no other.',
+})
+@Partner()
+class XpSnapshot extends StreamItem {
+  @Field(() => [User], {
+    description: 'Those who were named; their `xp`, `level` and balances are of that moment.',
+  })
+  // It comes once a stream, so it adds nothing to what an event costs.
+  @Usually(1)
+  users!: User[];
+}
+
+const userIdsRule = z
+  .array(z.string().max(64))
+  .min(1, 'name 1-500 people, or leave it out for all')
+  .max(500, 'name 1-500 people')
+  .nullish();
+
+@ArgsType()
+class XpEventsArgs extends StreamPageArgs {
+  static rules = z.object({ userIds: userIdsRule, ...StreamPageArgs.pageRules });
+
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'Whose XP, 1-500 people; everybody of the community when absent.',
+  })
+  userIds?: string[] | null;
+}
+
 @ArgsType()
 class XpArgs {
-  static rules = z.object({
-    userIds: z
-      .array(z.string().max(64))
-      .min(1, 'name 1-500 people, or leave it out for all')
-      .max(500, 'name 1-500 people')
-      .nullish(),
-  });
+  static rules = z
+    .object({ userIds: userIdsRule, snapshot: z.boolean().nullish() })
+    .refine(({ userIds, snapshot }) => userIds != null || snapshot !== true, {
+      path: ['snapshot'],
+      message: 'name in `userIds` whose XP are to come first',
+    });
 
   @Field(() => [ID], {
     nullable: true,
@@ -83,6 +125,21 @@ class XpArgs {
     description: 'Go on after this cursor: what was missed comes first.',
   })
   after?: string | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      'Begin with an XpSnapshot of those in `userIds`, unless the stream is resumed without a gap. Default: false.',
+  })
+  snapshot?: boolean | null;
+}
+
+const streamOf = ({ principal }: Context) => ({ communityId: communityOf(principal), stream: 'xp' }) as const;
+
+/** What is told of people, or of everybody. */
+function peopleFilter(userIds: readonly string[] | null | undefined): StreamFilter {
+  const wanted = userIds == null ? undefined : new Set(userIds);
+  return { includes: ({ userId }) => wanted === undefined || wanted.has(userId ?? '') };
 }
 
 @Resolver()
@@ -92,17 +149,51 @@ class XpStreamResolver {
     description:
       'XP as they change: StreamReady or, with `after`, what was missed and StreamResumed; then XpChanged, LevelChanged and BadgeAwarded. Scope: stats:read.',
     subscribe: async ({ args, context }: { args: XpArgs; context: Context }) => {
-      const { userIds, after } = checked(XpArgs, args);
-      const wanted = userIds == null ? undefined : new Set(userIds);
-      const id = { communityId: communityOf(context.principal), stream: 'xp' } as const;
-      const includes = ({ userId }: LogEvent) => wanted === undefined || wanted.has(userId ?? '');
-      return streamItems(context, await openStream(context, id, { after, includes }), xpItem);
+      const { userIds, after, snapshot } = checked(XpArgs, args);
+      const { sql, principal } = context;
+      const ids = [...new Set(userIds)];
+      const steps = await openStream(context, streamOf(context), {
+        after,
+        ...peopleFilter(userIds),
+        ...(snapshot === true && {
+          async snapshot() {
+            const { at, balances } = await balancesNow(sql, communityOf(principal), ids);
+            return { at, state: balances };
+          },
+        }),
+      });
+      return streamItems(context, steps, xpItem, (balances: Balances[]) => {
+        // What is selected of these people is what counts in this item, whatever has happened since.
+        const known = balancesOf(context);
+        for (const [n, id] of ids.entries()) if (balances[n]) known.prime(id, balances[n]);
+        return Object.assign(new XpSnapshot(), { users: ids.map((id) => ({ id })) });
+      });
     },
   })
   @Scoped('stats:read')
   @Resumable()
   xp(@Root() item: StreamItem, @Args(() => XpArgs) _args: XpArgs): StreamItem {
     return item;
+  }
+
+  @Partner()
+  @Query(() => StreamItemConnection, {
+    nullable: true,
+    description:
+      'What the subscription `xp` tells, by pages: for an app that was in the background. Scope: stats:read.',
+  })
+  @Scoped('stats:read')
+  @Paged(['first'])
+  async xpEvents(
+    @Args(() => XpEventsArgs) { userIds, after, first }: XpEventsArgs,
+    @Ctx() context: Context,
+  ): Promise<StreamItemConnection> {
+    const page = await readStream(context, streamOf(context), {
+      after,
+      first: first ?? pageSize.default,
+      ...peopleFilter(userIds),
+    });
+    return streamConnection(page, after, xpItem);
   }
 }
 
@@ -177,5 +268,5 @@ function xpItem({ kind, userId, payload }: LogEvent): StreamItem {
 export const xpStream: Feature = {
   name: 'xp-stream',
   resolvers: [XpStreamResolver, XpChangedResolver, LevelChangedResolver, BadgeAwardedResolver],
-  types: [XpChanged, LevelChanged, BadgeAwarded, ...controlItems],
+  types: [XpChanged, LevelChanged, BadgeAwarded, XpSnapshot, ...controlItems],
 };

@@ -7,18 +7,28 @@ import {
   FieldResolver,
   ID,
   ObjectType,
+  Query,
   Resolver,
   Root,
   Subscription,
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { checked, type Feature, Partner, Resumable, Scoped } from '../feature.ts';
+import { Refusal } from '../errors.ts';
+import { checked, type Feature, Paged, Partner, Resumable, Scoped } from '../feature.ts';
 import type { LogEvent } from '../log.ts';
+import { pageSize } from '../page.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, EventCursor } from '../scalars.ts';
-import { controlItems, StreamItem, streamItems } from '../stream.graphql.ts';
-import { openStream } from '../stream.ts';
+import {
+  controlItems,
+  StreamItem,
+  StreamItemConnection,
+  StreamPageArgs,
+  streamConnection,
+  streamItems,
+} from '../stream.graphql.ts';
+import { openStream, readStream, type StreamFilter } from '../stream.ts';
 import { audienceFor } from './audience.ts';
 import { Message, messageById, User } from './message.graphql.ts';
 
@@ -73,11 +83,22 @@ class MessageReacted extends MessageEvent {
   added!: boolean;
 }
 
+const channelIdsRule = z
+  .array(z.string().max(64))
+  .min(1, 'name 1-100 channels')
+  .max(100, 'name 1-100 channels');
+
+@ArgsType()
+class MessageEventsArgs extends StreamPageArgs {
+  static rules = z.object({ channelIds: channelIdsRule, ...StreamPageArgs.pageRules });
+
+  @Field(() => [ID], { description: 'The channels, 1-100.' })
+  channelIds!: string[];
+}
+
 @ArgsType()
 class MessagesArgs {
-  static rules = z.object({
-    channelIds: z.array(z.string().max(64)).min(1, 'name 1-100 channels').max(100, 'name 1-100 channels'),
-  });
+  static rules = z.object({ channelIds: channelIdsRule });
 
   @Field(() => [ID], { description: 'The channels, 1-100.' })
   channelIds!: string[];
@@ -97,11 +118,9 @@ class MessageStreamResolver {
       'What happens in channels: StreamReady or, with `after`, what was missed and StreamResumed; then MessagePosted, MessageEdited, MessageDeleted and MessageReacted. Scope: messages:read.',
     subscribe: async ({ args, context }: { args: MessagesArgs; context: Context }) => {
       const { channelIds, after } = checked(MessagesArgs, args);
-      const { principal } = context;
-      const id = { communityId: communityOf(principal), stream: 'messages' } as const;
-      const isForCaller = await audienceFor(context.sql, principal, channelIds);
-      const includes = (event: LogEvent) => event.kind in items && isForCaller(event);
-      return streamItems(context, await openStream(context, id, { after, includes }), messageItem);
+      const filter = await channelFilter(context, channelIds);
+      const steps = await openStream(context, streamOf(context), { after, ...filter });
+      return streamItems(context, steps, messageItem);
     },
   })
   @Scoped('messages:read')
@@ -109,6 +128,50 @@ class MessageStreamResolver {
   messages(@Root() item: StreamItem, @Args(() => MessagesArgs) _args: MessagesArgs): StreamItem {
     return item;
   }
+
+  @Partner()
+  @Query(() => StreamItemConnection, {
+    nullable: true,
+    description:
+      'What the subscription `messages` tells, by pages: for an app that was in the background. Scope: messages:read.',
+  })
+  @Scoped('messages:read')
+  @Paged(['first'])
+  async messageEvents(
+    @Args(() => MessageEventsArgs) { channelIds, after, first }: MessageEventsArgs,
+    @Ctx() context: Context,
+  ): Promise<StreamItemConnection> {
+    const filter = await channelFilter(context, channelIds);
+    const page = await readStream(context, streamOf(context), {
+      after,
+      first: first ?? pageSize.default,
+      ...filter,
+    });
+    return streamConnection(page, after, messageItem);
+  }
+}
+
+const streamOf = ({ principal }: Context) =>
+  ({ communityId: communityOf(principal), stream: 'messages' }) as const;
+
+/** What is told of channels: what the caller hears in them, as long as all of them are there for it. */
+async function channelFilter(
+  { sql, principal }: Context,
+  channelIds: readonly string[],
+): Promise<StreamFilter> {
+  await audienceFor(sql, principal, channelIds);
+  const wanted = new Set(channelIds);
+  return {
+    includes: ({ kind, channelId }) => kind in items && wanted.has(channelId ?? ''),
+    async permitted() {
+      try {
+        return await audienceFor(sql, principal, channelIds);
+      } catch (error) {
+        if (error instanceof Refusal && error.code === 'FORBIDDEN') return undefined;
+        throw error;
+      }
+    },
+  };
 }
 
 /** What each kind of event is about, and who did it. */

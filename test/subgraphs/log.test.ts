@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Sql, transaction } from '../../subgraphs/db.ts';
 import { newId } from '../../subgraphs/id.ts';
-import { eventsAfter, extentOf, openTail, pruneLog, type StreamId } from '../../subgraphs/log.ts';
+import { eventsAfter, extentOf, pruneLog, type StreamId } from '../../subgraphs/log.ts';
 import { catchUp, keepReading, type LogReader } from '../../subgraphs/log-reader.ts';
+import { openTail } from '../../subgraphs/log-tail.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 
 let database: TestDatabase;

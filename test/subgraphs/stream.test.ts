@@ -4,7 +4,7 @@ import { cursorSeal } from '../../subgraphs/cursor.ts';
 import { newId } from '../../subgraphs/id.ts';
 import type { StreamId } from '../../subgraphs/log.ts';
 import { anonymous } from '../../subgraphs/principal.ts';
-import { openStream, type StreamOptions } from '../../subgraphs/stream.ts';
+import { openStream, readStream, type StreamOptions } from '../../subgraphs/stream.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 import { take } from '../kit/subgraph.ts';
 
@@ -224,6 +224,188 @@ describe('streams with a gap', () => {
     await seen(3);
     expect(await steps(id, stream, 4)).toEqual(['ready 0', 'event 1', 'event 2', 'event 3']);
     await stream.return();
+  });
+});
+
+describe('streams that begin with a snapshot', () => {
+  /** What a stream counts, read together with where it stands. */
+  const counted = (id: StreamId, meanwhile = async () => {}) => ({
+    async snapshot() {
+      const [row] = await database.sql<{ last: bigint }[]>`
+        select coalesce(max(last), 0) as last from log.stream where community_id = ${id.communityId}`;
+      await meanwhile();
+      return { at: Number(row?.last), state: Number(row?.last) };
+    },
+  });
+
+  it('tell how things stand, and after it each event that does not count in it', async () => {
+    const id = newStream();
+    await append(id, 2);
+    const stream = await open(
+      id,
+      counted(id, () => append(id, 2)),
+    );
+    await append(id);
+    const all = await take(stream, 5);
+    expect(all.map(({ step }) => step)).toEqual(['snapshot', 'ready', 'event', 'event', 'event']);
+    expect(all[0]).toEqual({ step: 'snapshot', cursor: cursorAt(id, 2), state: 2 });
+    expect(all[1].cursor).toBe(cursorAt(id, 2));
+    expect(all.slice(2).map(({ event }) => event.number)).toEqual([3, 4, 5]);
+    await stream.return();
+  });
+
+  it('have none when they are resumed, and one where there is a gap', async () => {
+    const id = newStream();
+    await append(id, 5);
+    const resumed = await open(id, { after: cursorAt(id, 4), ...counted(id) });
+    expect(await steps(id, resumed, 2)).toEqual(['event 5', 'resumed 5']);
+    await database.sql`delete from log.event where community_id = ${id.communityId} and number <= 3`;
+    const lost = await open(id, { after: cursorAt(id, 1), ...counted(id) });
+    expect(await steps(id, lost, 2)).toEqual(['snapshot 5', 'gap 5']);
+    await Promise.all([resumed.return(), lost.return()]);
+  });
+});
+
+describe('permission', () => {
+  it('is asked for again before an event, and filters it', async () => {
+    const id = newStream();
+    let allowed = 'A';
+    const permitted = async () => {
+      const now = allowed;
+      return ({ kind }: { kind: string }) => kind === now;
+    };
+    const stream = await open(id, { permitted });
+    await append(id, 1, 'A');
+    expect(await steps(id, stream, 2)).toEqual(['ready 0', 'event 1']);
+    allowed = 'B';
+    await append(id, 1, 'A');
+    await append(id, 1, 'B');
+    expect(await steps(id, stream, 1)).toEqual(['event 3']);
+    await stream.return();
+  });
+
+  it.each([
+    ['live', undefined, ['ready 1', 'event 2', 'ending 2']],
+    ['in what was missed', 0, ['ending 0']],
+  ])('that is gone ends the stream before the event: %s', async (_when, after, told) => {
+    const id = newStream();
+    await append(id);
+    let gone = after !== undefined;
+    const permitted = async () => (gone ? undefined : () => true);
+    const stream = await open(id, {
+      permitted,
+      ...(after === undefined ? {} : { after: cursorAt(id, after) }),
+    });
+    await append(id);
+    expect(await steps(id, stream, told.length - 1)).toEqual(told.slice(0, -1));
+    gone = true;
+    await append(id);
+    expect(await steps(id, stream, 2)).toEqual(told.slice(-1));
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+    await stream.return();
+  });
+});
+
+describe('pages of a stream', () => {
+  const page = async (id: StreamId, options: Partial<Parameters<typeof readStream>[2]> = {}) => {
+    const read = await readStream(context, id, { first: 2, includes: () => true, ...options });
+    const at = (cursor: string) => database.resources.cursors.open(id, cursor);
+    return (
+      read && {
+        ...{
+          hasNextPage: read.hasNextPage,
+          position: at(read.position),
+          retainedFrom: at(read.retainedFrom),
+        },
+        steps: read.steps.map(({ step, cursor }) => `${step} ${at(cursor)}`),
+      }
+    );
+  };
+
+  it('go from the oldest event to the newest, and on from there when there is more', async () => {
+    const id = newStream();
+    await append(id, 3);
+    const first = { steps: ['event 1', 'event 2'], position: 2, hasNextPage: true, retainedFrom: 0 };
+    expect(await page(id)).toEqual(first);
+    const rest = { steps: ['event 3'], position: 3, hasNextPage: false, retainedFrom: 0 };
+    expect(await page(id, { after: cursorAt(id, 2) })).toEqual(rest);
+    expect(await page(id, { after: cursorAt(id, 3) })).toMatchObject({ steps: [], position: 3 });
+    await append(id);
+    expect(await page(id, { after: cursorAt(id, 3) })).toMatchObject({ steps: ['event 4'] });
+  });
+
+  it('hold what is included and may be seen, and say where to go on when that was nothing', async () => {
+    const id = newStream();
+    await append(id, 2, 'Other');
+    await append(id, 2);
+    const includes: StreamOptions['includes'] = ({ kind }) => kind === 'Tested';
+    expect(await page(id, { includes, first: 1 })).toMatchObject({ steps: ['event 3'], position: 3 });
+    const permitted = async () => (event: { number: number }) => event.number === 4;
+    expect(await page(id, { permitted })).toMatchObject({ steps: ['event 4'], position: 4 });
+    expect(await page(id, { includes: () => false })).toMatchObject({
+      steps: [],
+      position: 4,
+      hasNextPage: false,
+    });
+    expect(await page(id, { permitted: async () => undefined })).toBeUndefined();
+  });
+
+  it('are looked for in 5,000 events at a time', async () => {
+    const id = newStream();
+    await append(id, 5_200, 'Other');
+    await append(id);
+    const includes: StreamOptions['includes'] = ({ kind }) => kind === 'Tested';
+    const first = await page(id, { includes });
+    expect(first).toMatchObject({ steps: [], hasNextPage: true });
+    expect(first?.position).toBeGreaterThanOrEqual(5_000);
+    const after = cursorAt(id, first?.position ?? 0);
+    expect(await page(id, { includes, after })).toMatchObject({ steps: ['event 5201'], hasNextPage: false });
+  });
+
+  it('begin with the gap where events are gone, as a stream does', async () => {
+    const id = newStream();
+    await append(id, 5);
+    await database.sql`delete from log.event where community_id = ${id.communityId} and number <= 3`;
+    expect(await page(id, { after: cursorAt(id, 1) })).toEqual({
+      steps: ['gap 3', 'event 4', 'event 5'],
+      position: 5,
+      hasNextPage: false,
+      retainedFrom: 3,
+    });
+    expect(await page(id)).toMatchObject({ steps: ['event 4', 'event 5'] });
+    await database.sql`delete from log.event where community_id = ${id.communityId}`;
+    expect(await page(id, { after: cursorAt(id, 1) })).toMatchObject({
+      steps: ['gap 5'],
+      hasNextPage: false,
+    });
+  });
+
+  it('BAD_CURSOR: a cursor of another stream', async () => {
+    const id = newStream();
+    await expect(page(id, { after: cursorAt(newStream(), 1) })).rejects.toMatchObject({ code: 'BAD_CURSOR' });
+  });
+});
+
+describe('a thousand that come back at once', () => {
+  it('read what they missed together, and each gets all of it', async () => {
+    const id = newStream();
+    await append(id, 1_000);
+    const counts: number[] = [];
+    const statements = await database.statementsOf(async () => {
+      const all = Array.from({ length: 1_000 }, async (_, n) => {
+        const stream = await open(id, { after: cursorAt(id, n) });
+        let events = 0;
+        for await (const { step } of stream) {
+          if (step === 'resumed') break;
+          events++;
+        }
+        counts[n] = events;
+      });
+      await Promise.all(all);
+    });
+    expect(counts).toEqual(Array.from({ length: 1_000 }, (_, n) => 1_000 - n));
+    const reads = statements.filter((name) => name === 'eventsAfter' || name === 'extentOf');
+    expect(reads.length).toBeLessThan(20);
   });
 });
 

@@ -7,7 +7,7 @@ import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking, take } from '../../kit/subgraph.ts';
 
 let database: TestDatabase;
-const { listen } = asking(messaging, () => database.resources);
+const { ask, errorsOf, listen } = asking(messaging, () => database.resources);
 beforeAll(async () => {
   database = await freshDatabase();
 });
@@ -113,6 +113,86 @@ describe('message stream', () => {
     const items = await listen(place.system, subscription, { ...variables, after: cursor });
     expect(await take(items, 1)).toMatchObject([{ __typename: 'MessagePosted', message: null }]);
     await items.return(undefined);
+  });
+});
+
+describe('message events by pages', () => {
+  const events = `query ($channelIds: [ID!]!, $after: EventCursor) {
+    messageEvents(channelIds: $channelIds, after: $after, first: 100) {
+      nodes { cursor ... on MessagePosted { message { body } } }
+      pageInfo { endCursor }
+    }
+  }`;
+
+  it('are those of the stream, of the channels asked for', async () => {
+    const place = await newCommunity(database.resources, { channels: ['OPEN', 'OPEN'] });
+    const channelIds = place.channelIds.slice(0, 1);
+    const items = await listen(place.system, subscription, { channelIds });
+    for (const body of ['one', 'two']) {
+      await say(place, body);
+      await say(place, 'elsewhere', 1);
+    }
+    const [, ...told] = await take(items, 3);
+    await items.return(undefined);
+    const { messageEvents } = await ask(place.system, events, { channelIds });
+    expect(messageEvents.nodes).toEqual(
+      told.map(({ cursor, message }) => ({ cursor, message: { body: message.body } })),
+    );
+    const again = await ask(place.system, events, { channelIds, after: messageEvents.pageInfo.endCursor });
+    expect(again.messageEvents.nodes).toEqual([]);
+  });
+
+  it('read the messages of a page in one statement', async () => {
+    const place = await newCommunity(database.resources);
+    for (let n = 0; n < 10; n++) await say(place, `${n}`);
+    const { channelIds } = place;
+    const statements = await database.statementsOf(() => ask(place.system, events, { channelIds }));
+    expect(statements.filter((name) => name === 'messagesById')).toHaveLength(1);
+    expect(statements.length).toBeLessThan(7);
+  });
+
+  it('FORBIDDEN: a channel that the caller does not reach', async () => {
+    const place = await newCommunity(database.resources, { channels: ['OPEN', 'OPEN'] });
+    const limited = place.person(0, { channelIds: place.channelIds.slice(0, 1) });
+    const { channelIds } = place;
+    expect(await errorsOf(limited, events, { channelIds })).toEqual([
+      { code: 'FORBIDDEN', path: ['messageEvents'] },
+    ]);
+  });
+});
+
+describe('message stream: permission', () => {
+  const withEnding = subscription.replace(
+    '... on StreamResumed',
+    '... on StreamEnding { reason } ... on StreamResumed',
+  );
+  const hide = (channelId = '') =>
+    database.sql`update community.channel set kind = 'DIRECT' where id = ${channelId}`;
+
+  it('that is gone ends the stream before the next event, and nobody else is disturbed', async () => {
+    const place = await newCommunity(database.resources);
+    const { channelIds } = place;
+    const person = await listen(place.person(0), withEnding, { channelIds });
+    const system = await listen(place.system, withEnding, { channelIds });
+    await say(place, 'one');
+    const [, one] = await take(person, 2);
+    await hide(channelIds[0]);
+    await say(place, 'two');
+    const last = { __typename: 'StreamEnding', cursor: one.cursor, reason: 'PERMISSION_REVOKED' };
+    expect(await take(person, 2)).toEqual([last]);
+    const bodies = (await take(system, 3)).map(({ message }) => message?.body);
+    expect(bodies).toEqual([undefined, 'one', 'two']);
+    await system.return(undefined);
+  });
+
+  it('for one of several channels that is gone ends the stream too', async () => {
+    const place = await newCommunity(database.resources, { channels: ['OPEN', 'OPEN'] });
+    const { channelIds } = place;
+    const items = await listen(place.person(0), withEnding, { channelIds });
+    await take(items, 1);
+    await hide(channelIds[0]);
+    await say(place, 'seen', 1);
+    expect(await take(items, 2)).toMatchObject([{ reason: 'PERMISSION_REVOKED' }]);
   });
 });
 
