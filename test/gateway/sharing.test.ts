@@ -1,0 +1,120 @@
+import { EventEmitter, once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gatewayOver, type TestGateway } from '../kit/gateway.ts';
+import { acknowledged, type RawSocket } from '../kit/raw-socket.ts';
+
+// Those who subscribe to the same share the work for it: an event is executed once, however many get it.
+
+const source = new EventEmitter().setMaxListeners(0);
+let written = 0;
+let open = 0;
+const executions = { source: 0, people: 0 };
+
+const log = {
+  sdl: `extend schema
+          @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@composeDirective"])
+          @link(url: "https://example.test/stream/v1.0", import: ["@resumable"])
+          @composeDirective(name: "@resumable")
+        directive @resumable(cursor: String!, after: String!, live: [String!]) on FIELD_DEFINITION
+        type Query { ok: Boolean }
+        type Subscription {
+          log(of: ID, after: String): Item! @resumable(cursor: "cursor", after: "after", live: ["Ready"])
+        }
+        interface Item { cursor: String! }
+        type Ready implements Item { cursor: String! }
+        type Entry implements Item { cursor: String! at: Int! by: User! }
+        type User @key(fields: "id") { id: ID! }`,
+  resolvers: {
+    Entry: {
+      at({ at }: { at: number }) {
+        executions.source++;
+        return at;
+      },
+    },
+    Subscription: {
+      log: {
+        subscribe: () => {
+          open++;
+          const over = new AbortController();
+          const items = (async function* () {
+            let at = written;
+            yield { log: { __typename: 'Ready', cursor: `${at}` } };
+            while (true) {
+              for (; at < written; at++) {
+                const entry = { cursor: `${at + 1}`, at: at + 1, by: { id: 'a' } };
+                yield { log: { __typename: 'Entry', ...entry } };
+              }
+              await once(source, 'written', { signal: over.signal });
+            }
+          })();
+          return {
+            next: () => items.next(),
+            async return() {
+              open--;
+              over.abort();
+              return { done: true, value: undefined };
+            },
+            [Symbol.asyncIterator]() {
+              return this;
+            },
+          };
+        },
+      },
+    },
+  },
+};
+const people = {
+  sdl: 'type User @key(fields: "id") { id: ID! name: String }',
+  resolvers: {
+    User: {
+      name({ id }: { id: string }) {
+        executions.people++;
+        return `name of ${id}`;
+      },
+    },
+  },
+};
+
+let gateway: TestGateway;
+const sockets: RawSocket[] = [];
+beforeAll(async () => {
+  gateway = await gatewayOver({ log, people });
+});
+afterAll(async () => {
+  for (const { socket } of sockets) socket.terminate();
+  await gateway.close();
+});
+
+const query = 'subscription { log { __typename ... on Entry { at by { name } } } }';
+
+describe('a thousand identical subscriptions', () => {
+  it('cause one execution an event, and each gets it', async () => {
+    for (let n = 0; n < 5; n++) sockets.push(await acknowledged(gateway.endpoint));
+    for (const { send } of sockets)
+      for (let n = 0; n < 200; n++) send({ id: `${n}`, type: 'subscribe', payload: { query } });
+    const next = async (count: number) => {
+      const items = sockets.map(async (socket) => {
+        const taken = [];
+        for (let n = 0; n < 200 * count; n++) taken.push((await socket.next()).payload.data.log);
+        return taken;
+      });
+      return (await Promise.all(items)).flat();
+    };
+    const ready = await next(1);
+    expect(ready.every(({ __typename }) => __typename === 'Ready')).toBe(true);
+    // Each began with a stream of its own; one is left of them.
+    await expect.poll(() => open, { timeout: 20_000 }).toBe(1);
+    expect(gateway.live.groups).toBe(1);
+
+    Object.assign(executions, { source: 0, people: 0 });
+    for (let n = 0; n < 5; n++) {
+      written++;
+      source.emit('written');
+    }
+    const told = await next(5);
+    expect(told).toHaveLength(5_000);
+    for (const at of [1, 2, 3, 4, 5]) expect(told.filter((entry) => entry.at === at)).toHaveLength(1_000);
+    expect(told[0]).toEqual({ __typename: 'Entry', at: 1, by: { name: 'name of a' } });
+    expect(executions).toEqual({ source: 5, people: 5 });
+  });
+});
