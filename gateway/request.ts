@@ -17,7 +17,7 @@ export interface GraphqlParams {
 /** A request that isn't a well-formed GraphQL request: the HTTP status, what would be right, and the code for programs. */
 export class BadRequest extends Error {
   constructor(
-    readonly status: 400 | 405 | 406 | 415,
+    readonly status: 400 | 405 | 406 | 415 | 429,
     message: string,
     readonly headers: Record<string, string> = {},
     readonly code = 'BAD_REQUEST',

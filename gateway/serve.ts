@@ -21,6 +21,7 @@ import { accepted, BadRequest, checked, notJson, paramsOf, textOf } from './requ
 import { serveSdl } from './sdl.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
+import { createTally } from './tally.ts';
 import {
   clientError,
   isRefusal,
@@ -70,6 +71,9 @@ const path = '/graphql';
 const statuses: Partial<Record<ErrorCode, number>> = { BAD_CREDENTIAL: 401, FORBIDDEN: 403, THROTTLED: 429 };
 /** How long a request may take to arrive, and to be answered. */
 const longestReadingMs = 30_000;
+/** Streams, and WebSockets, of one caller at a time. */
+const mostStreams = { known: 2_000, system: 50_000, anonymous: 100 };
+const mostSockets = { known: 1_000, system: 50_000, anonymous: 100 };
 /** How long requests that run at shutdown may take. */
 const drainMs = 10_000;
 
@@ -101,11 +105,16 @@ export function createServer(options: ServeOptions): Server {
     }
   };
 
+  const streamTally = createTally('streams', 'STREAM_LIMIT_EXCEEDED', mostStreams);
+  const socketTally = createTally('WebSockets', 'CONNECTION_LIMIT_EXCEEDED', mostSockets);
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
     authenticate: (credentials, request) =>
-      using((graph) => graph.access.callerOf(credentials, addressOf(request, trustProxy))),
+      using(async (graph) => {
+        const address = addressOf(request, trustProxy);
+        return socketTally.take(await graph.access.callerOf(credentials, address), address);
+      }),
     async run(payload, credentials, controller, request): Promise<Running | Refused> {
       if (closing) return { errors: [shuttingDown] };
       const graph = options.graph();
@@ -121,6 +130,11 @@ export function createServer(options: ServeOptions): Server {
         const asker = await graph.access.callerOf(credentials, address);
         const operation = operationOf(graph, asker, params);
         if ('json' in operation) return refused(operation);
+        if (operation.kind === 'subscription') {
+          const giveBack = streamTally.take(asker, address);
+          controller.signal.addEventListener('abort', giveBack, { once: true });
+          if (controller.signal.aborted) giveBack();
+        }
         const caller = budgets.charged(asker, operation, params.variables, address);
         const items = await resultsOf(graph, operation, caller, params, credentials, controller);
         if ('json' in items) return refused(items);
@@ -249,6 +263,11 @@ export function createServer(options: ServeOptions): Server {
         406,
         'A subscription needs a stream: accept text/event-stream, or use a WebSocket.',
       );
+    }
+    if (operation.kind === 'subscription') {
+      const giveBack = streamTally.take(asker, address);
+      reply.raw.once('close', giveBack);
+      if (reply.raw.destroyed) giveBack();
     }
     const caller = budgets.charged(asker, operation, params.variables, address);
     reply.headers(caller.charge?.headers ?? {});

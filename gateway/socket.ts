@@ -17,8 +17,11 @@ export interface SocketOptions {
     controller: AbortController,
     request: IncomingMessage,
   ): Promise<Running | Refused>;
-  /** Throws for credentials that are not valid, with a message for the client. */
-  authenticate(credentials: CredentialHeaders, request: IncomingMessage): Promise<unknown>;
+  /**
+   * Throws for credentials that are not valid, or whose holder has too many connections, with a message for the client.
+   * @returns what is called when the connection is over.
+   */
+  authenticate(credentials: CredentialHeaders, request: IncomingMessage): Promise<() => void>;
   /** Whether a page of this origin may connect to this host. */
   isAllowedOrigin(origin: string, host: string | undefined): boolean;
   /** The errors that a fault is told as. */
@@ -135,6 +138,7 @@ class Connection {
   private readonly operations = new Map<string, AbortController>();
   private readonly initWait: NodeJS.Timeout;
   private initialised = false;
+  private over = () => {};
   /** Set when the connection is acknowledged. */
   private credentials: CredentialHeaders | undefined;
 
@@ -185,6 +189,7 @@ class Connection {
   /** The socket is closed. */
   end(): void {
     clearTimeout(this.initWait);
+    this.over();
     for (const controller of this.operations.values()) controller.abort();
     this.operations.clear();
   }
@@ -198,14 +203,13 @@ class Connection {
     clearTimeout(this.initWait);
     const credentials = credentialsOf(payload ?? {}, this.request);
     try {
-      await this.options.authenticate(credentials, this.request);
+      this.over = await this.options.authenticate(credentials, this.request);
     } catch (error) {
-      // A fault of ours is no reason to give up; a refusal is.
       const [told] = this.options.errorsOf(error);
-      const refused = told?.extensions?.code === 'BAD_CREDENTIAL' || told?.extensions?.code === 'FORBIDDEN';
-      this.close(refused ? CloseCode.Forbidden : 1011, told?.message ?? '');
+      this.close(closeCodes[String(told?.extensions?.code)] ?? 1011, told?.message ?? '');
       return;
     }
+    if (this.socket.readyState !== this.socket.OPEN) this.over();
     this.credentials = credentials;
     this.send({ type: MessageType.ConnectionAck });
   }
@@ -270,6 +274,13 @@ class Connection {
     );
   }
 }
+
+/** A fault of ours (1011) is no reason to give up, and too many connections (1013) are none for long; a refusal is. */
+const closeCodes: Readonly<Record<string, number>> = {
+  BAD_CREDENTIAL: CloseCode.Forbidden,
+  FORBIDDEN: CloseCode.Forbidden,
+  CONNECTION_LIMIT_EXCEEDED: 1013,
+};
 
 const tooManyOperations: FormattedError = {
   message: `A connection has at most ${operationsPerSocket} operations at a time.`,

@@ -402,6 +402,7 @@ describe('a server that is impatient', () => {
         if (credentials['x-api-key'] === 'bad')
           throw new Refusal('BAD_CREDENTIAL', `This key is not known: ${'ü'.repeat(200)}`);
         if (credentials['x-api-key'] === 'fault') throw new Error('secret');
+        return () => {};
       },
       isAllowedOrigin: () => true,
       errorsOf: (error) =>
