@@ -14,6 +14,9 @@ import { any, type Unsteady, unsteadyLaurel } from '../kit/unsteady.ts';
 // DROPS_SECONDS=600 npx vitest run test/journeys/drops.test.ts
 
 const seconds = Number(process.env.DROPS_SECONDS ?? 8);
+// postgres.js 3.4.9 throws where nobody can catch it when a connection goes while it has something to write, so a lost
+// database may end a process, as a crash does. Source: https://github.com/porsager/postgres/issues/1208
+const losesDatabase = process.env.DROPS_SECONDS !== undefined;
 
 const text = `subscription ($after: EventCursor) { xp(after: $after) {
   __typename cursor ... on XpChanged { total } ... on StreamEnding { reason }
@@ -137,7 +140,7 @@ describe('in spite of everything that breaks', () => {
         gateway: () => any(laurel.gateways).restart(),
         gamification: () => laurel.subgraph('gamification').restart(),
         identity: () => laurel.subgraph('identity').restart(),
-        database: () => laurel.loseDatabase(randomInt(100, 700)),
+        ...(losesDatabase && { database: () => laurel.loseDatabase(randomInt(100, 700)) }),
       };
       const names = Object.keys(breaks);
       // Each once at least, then whatever comes.
@@ -156,6 +159,7 @@ describe('in spite of everything that breaks', () => {
         told.push(...page.map(({ number }) => cursors.seal(id, number)));
         from = page.at(-1)?.number ?? from;
       }
+      expect(told.length).toBeGreaterThan(50);
       laurel.store.resources.tail.wake();
       await expect
         .poll(() => apps.map((app) => app.cursors.length), { timeout: 60_000 })
