@@ -1,0 +1,131 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { oneProcessGateway } from '../../gateway/index.ts';
+import { issueKey } from '../../subgraphs/identity/api-key.ts';
+import { sendMessages } from '../../subgraphs/messaging/message.ts';
+import { allScopes } from '../../subgraphs/scopes.ts';
+import { type Headers, openEvents, take } from '../kit/client.ts';
+import { newCommunity, type TestCommunity } from '../kit/community.ts';
+import { freshDatabase } from '../kit/database.ts';
+import type { Handle } from '../kit/processes.ts';
+import { unsteadyLaurel } from '../kit/unsteady.ts';
+
+// The very same subscription by callers who see different things: what is shared among some is never given to others.
+
+const messages = `subscription ($channelIds: [ID!]!, $after: EventCursor) {
+  messages(channelIds: $channelIds, after: $after) {
+    __typename ... on MessagePosted { message { body author { displayName } } } ... on StreamEnding { reason }
+  }
+}`;
+
+const starts = {
+  'in one process': async () => {
+    const database = await freshDatabase();
+    const gateway = oneProcessGateway(
+      database.resources,
+      { origins: [], trustProxy: false },
+      pino({ level: 'silent' }),
+    );
+    const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
+    return {
+      resources: database.resources,
+      endpoint: `http://127.0.0.1:${port}/graphql`,
+      async close() {
+        await gateway.close();
+        await database.close();
+      },
+    };
+  },
+  'over HTTP': async () => {
+    const laurel = await unsteadyLaurel(1);
+    return {
+      resources: laurel.store.resources,
+      endpoint: laurel.endpoints[0] ?? '',
+      close: () => laurel.close(),
+    };
+  },
+};
+
+describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
+  let laurel: Awaited<ReturnType<typeof start>>;
+  let handle: Handle;
+  let place: TestCommunity;
+  let channelIds: readonly string[];
+  beforeAll(async () => {
+    laurel = await start();
+    handle = { endpoint: laurel.endpoint } as Handle;
+    place = await newCommunity(laurel.resources, { members: 3, channels: ['OPEN', 'OPEN'] });
+    channelIds = place.channelIds;
+  }, 60_000);
+  afterAll(() => laurel.close());
+
+  const key = async (details: object): Promise<Headers> => {
+    const more = { kind: 'INTEGRATION', name: 'Key', scopes: allScopes, ...details } as const;
+    return { authorization: `Bearer ${await issueKey(laurel.resources.sql, place.id, more as never)}` };
+  };
+  const ofPerson = (n: number, details = {}) =>
+    key({ kind: 'PERSONAL', userId: place.memberIds[n], ...details });
+  const listen = async (headers: Headers, ids: readonly string[], text = messages) => {
+    const events = await openEvents(handle, text, { channelIds: ids }, headers);
+    const item = async () => (await take(1, events))[0]?.data;
+    return { item, close: () => events.close() };
+  };
+  let said = 0;
+  const say = async (channelId = '') => {
+    said++;
+    const [authorId = ''] = place.memberIds;
+    const message = {
+      channelId,
+      authorId,
+      body: `Number ${said}`,
+      replyToId: null,
+      idempotencyKey: `${said}`,
+    };
+    await sendMessages(laurel.resources.sql, place.id, [message as never]);
+    laurel.resources.tail.wake();
+    return message.body;
+  };
+
+  it('are refused what others follow just now, when they may not', async () => {
+    const ids = channelIds.slice(0, 1);
+    const system = await listen(await key({}), ids);
+    expect(await system.item()).toEqual({ data: { messages: { __typename: 'StreamReady' } } });
+    const limited = await listen(await ofPerson(1, { channelIds: channelIds.slice(1) }), ids);
+    expect(await limited.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    const blind = await listen(await key({ scopes: ['messages:read'] }), ids);
+    expect(await blind.item()).toMatchObject({
+      errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    });
+    const body = await say(ids[0]);
+    expect(await system.item()).toMatchObject({ data: { messages: { message: { body } } } });
+    system.close();
+  });
+
+  it('lose a channel that is hidden from people, and a key of the community does not', async () => {
+    const [system, first, second] = await Promise.all(
+      [key({}), ofPerson(0), ofPerson(1)].map(async (headers) => listen(await headers, channelIds)),
+    );
+    const all = [system, first, second];
+    for (const one of all)
+      expect(await one?.item()).toEqual({ data: { messages: { __typename: 'StreamReady' } } });
+    const seen = await say(channelIds[0]);
+    for (const one of all)
+      expect(await one?.item()).toMatchObject({ data: { messages: { message: { body: seen } } } });
+
+    await laurel.resources
+      .sql`update community.channel set kind = 'DIRECT' where id = ${channelIds[0] ?? ''}`;
+    const hidden = await say(channelIds[0]);
+    const open = await say(channelIds[1]);
+    expect(await system?.item()).toMatchObject({ data: { messages: { message: { body: hidden } } } });
+    for (const one of all)
+      expect(await one?.item()).toMatchObject({ data: { messages: { message: { body: open } } } });
+
+    await laurel.resources
+      .sql`update community.channel set kind = 'DIRECT' where id = ${channelIds[1] ?? ''}`;
+    const last = await say(channelIds[1]);
+    expect(await system?.item()).toMatchObject({ data: { messages: { message: { body: last } } } });
+    const ending = { __typename: 'StreamEnding', reason: 'PERMISSION_REVOKED' };
+    for (const one of [first, second]) expect(await one?.item()).toEqual({ data: { messages: ending } });
+    system?.close();
+  });
+});
