@@ -9,6 +9,7 @@ import { principalSigner } from '../../subgraphs/principal.ts';
 import { createSubgraphServer, type SubgraphServer } from '../../subgraphs/serve.ts';
 import { openStore, type Store } from '../../subgraphs/store.ts';
 import { emptyDatabase, templateName } from './database.ts';
+import { dataFolder } from './processes.ts';
 
 // Laurel in many parts on one database, each behind a port of its own, any of which may go and come back at any moment.
 
@@ -53,14 +54,15 @@ async function part<Server extends { listen: SubgraphServer['listen'] }>(
 export async function unsteadyLaurel(gatewayCount: number): Promise<Unsteady> {
   const url = await emptyDatabase(templateName);
   const sql = connect(url);
-  const store = await openStore(sql, () => {});
+  const folder = await dataFolder();
+  const store = await openStore(sql, { dataFolder: folder.path }, () => {});
   const keys = store.secrets.of('principal');
 
   const parts = new Map<string, Part>();
   for (const subgraph of subgraphs) {
     const started = await part(async () => {
       const own = connect(url);
-      const { resources, close } = await openStore(own, () => {});
+      const { resources, close } = await openStore(own, { dataFolder: folder.path }, () => {});
       const server = await createSubgraphServer({ subgraph, resources, log, keys });
       return {
         server,
@@ -106,6 +108,7 @@ export async function unsteadyLaurel(gatewayCount: number): Promise<Unsteady> {
       await Promise.all([...parts.values()].map((one) => one.stop()));
       await store.close();
       await sql.end({ timeout: 1 });
+      await folder.remove();
     },
   };
 }
