@@ -23,6 +23,7 @@ beforeAll(async () => {
         id
         badges(first: 1) { nodes { id badge { id } } }
         ledger(first: 1) { nodes { id } }
+        activity(first: 1) { nodes { id } }
         messages(first: 1) { nodes { id channel { id } } }
         fieldHistories(first: 1) { nodes { id field { id } } }
       } }
@@ -33,12 +34,13 @@ beforeAll(async () => {
     slug: "node", name: [{ lang: "en", text: "Node" }], unit: XP, windows: [ALL_TIME], idempotencyKey: "node"
   }) { leaderboard { id } } }`;
   const { createLeaderboard } = await data(laurel.handle, board);
-  const of = (list: 'badges' | 'ledger' | 'messages' | 'fieldHistories') =>
+  const of = (list: 'badges' | 'ledger' | 'activity' | 'messages' | 'fieldHistories') =>
     users.nodes.flatMap((user: Record<typeof list, { nodes: unknown[] }>) => user[list].nodes)[0];
   const topics = channels.nodes.flatMap(
     ({ forumTopics }: { forumTopics: { nodes: unknown[] } }) => forumTopics.nodes,
   );
   one = {
+    Activity: of('activity').id,
     ApiKey: viewer.apiKey.id,
     Badge: of('badges').badge.id,
     BadgeAward: of('badges').id,
@@ -124,6 +126,7 @@ describe('node', () => {
 
 describe('node, for whom it is not', () => {
   const needed = {
+    Activity: 'stats:read',
     Badge: 'stats:read',
     BadgeAward: 'stats:read',
     Channel: 'community:read',
