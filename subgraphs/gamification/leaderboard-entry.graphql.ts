@@ -210,7 +210,9 @@ class LeaderboardEntriesResolver {
     @Args(() => EntriesArgs) { window, period, around, ...page }: EntriesArgs,
     @Ctx() context: Context,
   ): Promise<ConnectionOf<object> | null> {
-    const board = (await boardById(context).load(id)) as BoardRow;
+    const board = await boardById(context).load(id);
+    // What somebody made, or changed, may be for others to view.
+    if (board === null) return null;
     const chosen = window ?? (board.windows[0] as RankWindow);
     const run = await runOf(context, { boardId: id, window: chosen, period: periodOf(chosen, period) });
     if (run === null) return null;
@@ -230,6 +232,7 @@ class LeaderboardEntriesResolver {
     window: RankWindow | null | undefined,
     @Ctx() context: Context,
   ): Promise<object[]> {
+    if ((await boardById(context).load(id)) === null) return [];
     const runs = await runsOfBoard(context).load(id);
     return runs
       .filter((run) => window == null || run.window === window)

@@ -81,12 +81,12 @@ class LeaderboardStreamArgs {
 class LeaderboardStreamResolver {
   @Subscription(() => StreamItem, {
     description:
-      'The top of a leaderboard: LeaderboardChanged as it is now, StreamReady or with `after` StreamResumed, then LeaderboardChanged as it changes, at most once a second. Scope: stats:read.',
+      'The top of a leaderboard: LeaderboardChanged as it is now, StreamReady or with `after` StreamResumed, then LeaderboardChanged as it changes, at most once a second; it ends when the caller may not view it any more. Scope: stats:read.',
     subscribe: async ({ args, context }: { args: LeaderboardStreamArgs; context: Context }) => {
       const { id, top, window, after } = checked(LeaderboardStreamArgs, args);
       const communityId = communityOf(context.principal);
       const board = await boardById(context).load(id);
-      if (board === null) throw new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${id}".`);
+      if (board === null) throw noLeaderboard(id);
       const chosen = window ?? (board.windows[0] as RankWindow);
       if (!board.windows.includes(chosen)) {
         const message = `window: this leaderboard has ${board.windows.join(', ')}, got ${chosen}.`;
@@ -114,7 +114,7 @@ class LeaderboardStreamResolver {
           period: state.run?.name ?? null,
           asOf: state.run?.asOf ?? null,
         });
-      return items(context, states, toItem, opened);
+      return items(context, id, states, toItem, opened);
     },
   })
   @Scoped('stats:read')
@@ -127,9 +127,19 @@ class LeaderboardStreamResolver {
   }
 }
 
+/** Whether a person may still view the leaderboard. A class of people is told by the item's own fields. */
+async function isThere(context: Context, boardId: string): Promise<boolean> {
+  return context.principal.userId === undefined || (await boardById(context).load(boardId)) !== null;
+}
+
+function noLeaderboard(id: string): Refusal {
+  return new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${id}".`);
+}
+
 /** The first state, word that the stream is open, and the states that follow. */
 function items(
   context: Context,
+  boardId: string,
   states: AsyncGenerator<TopState, void>,
   toItem: (state: TopState) => StreamItem,
   opened: (cursor: string) => StreamItem,
@@ -147,6 +157,10 @@ function items(
       const { done, value } = await states.next();
       forgetLoaded(context);
       if (done) return { done, value: undefined };
+      if (!(await isThere(context, boardId))) {
+        await states.return();
+        throw noLeaderboard(boardId);
+      }
       const item = toItem(value);
       if (!begun) open = opened(item.cursor);
       begun = true;

@@ -39,9 +39,8 @@ import {
   createLeaderboard,
   deleteLeaderboard,
   type LeaderboardSettings,
-  leaderboardsById,
-  leaderboardsBySlug,
   leaderboardsPage,
+  leaderboardsSeen,
   type Leaderboard as Row,
   updateLeaderboard,
 } from './leaderboard.ts';
@@ -129,7 +128,10 @@ export class Leaderboard {
   @Field(() => [ID], { description: 'The roles whose people are ranked; empty: everybody.' })
   rankRoleIds!: string[];
 
-  @Field(() => [ID], { description: 'The roles whose people see it; empty: everybody.' })
+  @Field(() => [ID], {
+    description:
+      'The roles whose people may view it, as may administrators and keys of the community; for others it is not there. Empty: everybody.',
+  })
   viewRoleIds!: string[];
 
   @Field(() => DateTime, { description: 'When it was made.' })
@@ -150,7 +152,9 @@ class LeaderboardColumnInput {
   visible!: boolean;
 }
 
-const roleIds = z.array(z.string()).max(0, 'Leaderboards for roles are not kept yet: leave the list empty.');
+const roleIds = z
+  .array(z.string().regex(/^rol_\w{1,60}$/, 'The id of a role is `rol_…`.'))
+  .max(20, 'At most 20 roles.');
 const settingRules = {
   slug: z.string().regex(/^[a-z0-9-]{1,64}$/, 'A slug has 1-64 of the characters a-z, 0-9 and `-`.'),
   name: localizedTexts(100),
@@ -165,7 +169,9 @@ const settingRules = {
     .array(z.object({ column: z.string().min(1, '1-100 characters.').max(100, '1-100 characters.') }))
     .max(50, 'At most 50 columns.'),
   topLimit: z.number().min(1, '`topLimit` is 1-1,000.').max(1_000, '`topLimit` is 1-1,000.').nullish(),
-  rankRoleIds: roleIds,
+  rankRoleIds: z
+    .array(z.string())
+    .max(0, 'Leaderboards that rank roles are not kept yet: leave the list empty.'),
   viewRoleIds: roleIds,
 };
 
@@ -226,7 +232,7 @@ class CreateLeaderboardInput {
 
   @Field(() => [ID], {
     defaultValue: [],
-    description: 'The roles whose people see it; everybody when empty, and nothing else is possible yet.',
+    description: 'The roles whose people may view it, and administrators, at most 20; everybody when empty.',
   })
   viewRoleIds!: string[];
 
@@ -300,7 +306,7 @@ class UpdateLeaderboardInput {
 
   @Field(() => [ID], {
     nullable: true,
-    description: 'The roles whose people see it; empty: everybody, and nothing else is possible yet.',
+    description: 'The roles whose people may view it, and administrators, at most 20; empty: everybody.',
   })
   viewRoleIds?: string[] | null;
 }
@@ -332,12 +338,13 @@ class DeleteLeaderboardPayload extends Payload {
   deletedId: string | null = null;
 }
 
+/** The leaderboard of an id; null where there is none, or none for the caller. */
 export const boardById = perRequest<string, Row | null>((ids, { sql, principal }) =>
-  leaderboardsById(sql, communityOf(principal), ids),
+  leaderboardsSeen(sql, principal, 'id', ids),
 );
 
 export const boardBySlug = perRequest<string, Row | null>((slugs, { sql, principal }) =>
-  leaderboardsBySlug(sql, communityOf(principal), slugs),
+  leaderboardsSeen(sql, principal, 'slug', slugs),
 );
 
 /** The leaderboard of an id or a slug. @throws BAD_ARGUMENT  both or neither are given. */
@@ -356,7 +363,8 @@ class LeaderboardResolver {
   @Partner()
   @Query(() => Leaderboard, {
     nullable: true,
-    description: 'A leaderboard by its id or its slug; null when there is none. Scope: stats:read.',
+    description:
+      'A leaderboard by its id or its slug; null when there is none for the caller. Scope: stats:read.',
   })
   @Scoped('stats:read')
   leaderboard(
@@ -373,7 +381,7 @@ class LeaderboardResolver {
 
   @Partner()
   @Query(() => LeaderboardConnection, {
-    description: 'The leaderboards of the community, oldest first. Scope: stats:read.',
+    description: 'The leaderboards that the caller may view, oldest first. Scope: stats:read.',
   })
   @Scoped('stats:read')
   @Paged()
@@ -381,7 +389,7 @@ class LeaderboardResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { sql, principal }: Context,
   ): Promise<ConnectionOf<object>> {
-    return connectionOf(await leaderboardsPage(sql, communityOf(principal), page), (row) => row);
+    return connectionOf(await leaderboardsPage(sql, principal, page), (row) => row);
   }
 
   @Write(() => CreateLeaderboardPayload, {
@@ -415,13 +423,7 @@ class LeaderboardResolver {
     input: UpdateLeaderboardInput,
     @Ctx() { sql, principal, now }: Context,
   ): Promise<UpdateLeaderboardPayload> {
-    const leaderboard = await updateLeaderboard(
-      sql,
-      communityOf(principal),
-      input.leaderboardId,
-      changesOf(input),
-      now(),
-    );
+    const leaderboard = await updateLeaderboard(sql, principal, input.leaderboardId, changesOf(input), now());
     return Object.assign(new UpdateLeaderboardPayload(), { leaderboard });
   }
 
@@ -435,7 +437,7 @@ class LeaderboardResolver {
     }: DeleteLeaderboardInput,
     @Ctx() { sql, principal, now }: Context,
   ): Promise<DeleteLeaderboardPayload> {
-    await deleteLeaderboard(sql, communityOf(principal), leaderboardId, now());
+    await deleteLeaderboard(sql, principal, leaderboardId, now());
     return Object.assign(new DeleteLeaderboardPayload(), { deletedId: leaderboardId });
   }
 

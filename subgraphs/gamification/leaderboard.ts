@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Chore } from '../chore.ts';
-import { alignTo, type Sql, transaction } from '../db.ts';
+import { alignTo, type Sql, type SqlPart, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
 import { keepRuns, type Ranked } from './score-run.ts';
 
 // Leaderboards: what is ranked, over which spans of days, and how it is shown. Days are the community's.
@@ -97,21 +98,22 @@ export async function createLeaderboard(
 /**
  * Changes a leaderboard; what isn't named stays. Where other days, another unit or other people are ranked, they are
  * counted anew.
- * @throws NOT_FOUND, CONFLICT (the slug is taken), VALIDATION_FAILED
+ * @throws NOT_FOUND (also for whoever may not view it), CONFLICT (the slug is taken), VALIDATION_FAILED
  */
 export async function updateLeaderboard(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   id: string,
   changes: Partial<LeaderboardSettings>,
   now: Date,
 ): Promise<Leaderboard> {
+  const communityId = communityOf(principal);
   await transaction(sql, async (tx) => {
     const [before] = await tx<LeaderboardSettings[]>`
       -- updateLeaderboard: lock
       select ${columns(tx)}
       from gamification.leaderboard
-      where community_id = ${communityId} and id = ${id}
+      where community_id = ${communityId} and id = ${id} ${viewable(tx, principal)}
       for update`;
     if (before === undefined) throw notFound(id);
     const settings = { ...before, ...changes };
@@ -132,11 +134,18 @@ export async function updateLeaderboard(
   return leaderboard as Leaderboard;
 }
 
-/** Deletes a leaderboard; what was ranked for it alone is forgotten. @throws NOT_FOUND */
-export async function deleteLeaderboard(sql: Sql, communityId: string, id: string, now: Date): Promise<void> {
+/** Deletes a leaderboard; what was ranked for it alone is forgotten. @throws NOT_FOUND  as `updateLeaderboard`. */
+export async function deleteLeaderboard(
+  sql: Sql,
+  principal: Principal,
+  id: string,
+  now: Date,
+): Promise<void> {
+  const communityId = communityOf(principal);
   const { count } = await sql`
     -- deleteLeaderboard
-    delete from gamification.leaderboard where community_id = ${communityId} and id = ${id}`;
+    delete from gamification.leaderboard
+    where community_id = ${communityId} and id = ${id} ${viewable(sql, principal)}`;
   if (count === 0) throw notFound(id);
   await keepRuns(sql, now, { communityId, batches: 0 });
 }
@@ -147,10 +156,15 @@ export const countRanks: Chore = {
   work: ({ sql, now }) => keepRuns(sql, now(), { batches: 20 }),
 };
 
-/** A page of leaderboards, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
+/**
+ * A page of the leaderboards that a caller may view, oldest first.
+ * @throws BAD_PAGE, BAD_CURSOR
+ * @throws NEEDS_USER  for a class of people, where one is for some of them.
+ * @cost one query, O(page) rows.
+ */
 export async function leaderboardsPage(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   page: PageArguments,
 ): Promise<Page<Leaderboard>> {
   const request = pageRequest('leaderboard', page);
@@ -159,13 +173,14 @@ export async function leaderboardsPage(
     -- leaderboardsPage
     select ${columns(sql)}
     from gamification.leaderboard
-    where community_id = ${communityId} ${beyond}
+    where community_id = ${communityOf(principal)} ${viewable(sql, principal)} ${beyond}
     order by ${order}
     limit ${request.limit}`;
+  for (const row of rows) if (isPersonal(row, principal)) throw needsUser(row);
   return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
 }
 
-/** Leaderboards by id, in their order; null where there is none. @cost one query by primary key. */
+/** Leaderboards by id, whoever may view them, in their order; null where there is none. @cost one query by primary key. */
 export async function leaderboardsById(
   sql: Sql,
   communityId: string,
@@ -179,18 +194,47 @@ export async function leaderboardsById(
   return alignTo(ids, rows, ({ id }) => id);
 }
 
-/** Leaderboards by slug, in their order; null where there is none. @cost one query by an index. */
-export async function leaderboardsBySlug(
+/**
+ * Leaderboards that a caller may view, by one of their names, in the order of these; null where there is none, NEEDS_USER
+ * for a class of people where it is for some of them.
+ * @cost one query by an index.
+ */
+export async function leaderboardsSeen(
   sql: Sql,
-  communityId: string,
-  slugs: readonly string[],
-): Promise<(Leaderboard | null)[]> {
+  principal: Principal,
+  name: 'id' | 'slug',
+  names: readonly string[],
+): Promise<(Leaderboard | Refusal | null)[]> {
   const rows = await sql<Leaderboard[]>`
-    -- leaderboardsBySlug
+    -- leaderboardsSeen
     select ${columns(sql)}
     from gamification.leaderboard
-    where community_id = ${communityId} and slug = any(${slugs as string[]})`;
-  return alignTo(slugs, rows, ({ slug }) => slug);
+    where community_id = ${communityOf(principal)} and ${sql(name)} = any(${names as string[]})
+      ${viewable(sql, principal)}`;
+  return alignTo(names, rows, (row) => row[name]).map((row) =>
+    row !== null && isPersonal(row, principal) ? needsUser(row) : row,
+  );
+}
+
+/** Narrows leaderboards to those that a person may view: by roles, or as an administrator. Keys of the community view all. */
+function viewable(sql: Sql, principal: Principal): SqlPart {
+  const { userId } = principal;
+  // What a class of people may view is asked of each of them.
+  if (userId === undefined) return sql``;
+  const communityId = communityOf(principal);
+  return sql`and (
+    view_role_ids = '{}'
+    or view_role_ids && (select role_ids from community.roles_of(${communityId}, ${[userId]}))
+    or (select community.administers(${communityId}, ${userId}))
+  )`;
+}
+
+function isPersonal({ viewRoleIds }: Leaderboard, principal: Principal): boolean {
+  return viewRoleIds.length > 0 && actsAsPerson(principal) && principal.userId === undefined;
+}
+
+function needsUser({ id }: Leaderboard): Refusal {
+  return new Refusal('NEEDS_USER', `Who may view the leaderboard "${id}" is about each person.`);
 }
 
 function checkDays({ startsOn, endsOn }: LeaderboardSettings): void {
@@ -220,8 +264,8 @@ function rowOf(sql: Sql, settings: LeaderboardSettings) {
     top_limit: settings.topLimit,
     only_positive: settings.onlyPositive,
     enabled: settings.enabled,
-    rank_role_ids: [...settings.rankRoleIds].sort(),
-    view_role_ids: [...settings.viewRoleIds].sort(),
+    rank_role_ids: [...new Set(settings.rankRoleIds)].sort(),
+    view_role_ids: [...new Set(settings.viewRoleIds)].sort(),
   };
 }
 

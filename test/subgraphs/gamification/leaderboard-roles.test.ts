@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deleteRole } from '../../../subgraphs/community/role-change.ts';
+import { trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { gamification } from '../../../subgraphs/gamification/index.ts';
+import type { Principal } from '../../../subgraphs/principal.ts';
+import { allScopes } from '../../../subgraphs/scopes.ts';
+import { eventOf, newCommunity, newRole, type TestCommunity } from '../../kit/community.ts';
+import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
+import { asking, take } from '../../kit/subgraph.ts';
+
+let database: TestDatabase;
+const { ask, errorsOf, entities, listen } = asking(gamification, () => database.resources);
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+
+const create = `mutation ($input: CreateLeaderboardInput!) { createLeaderboard(input: $input) {
+  leaderboard { id rankRoleIds viewRoleIds entries { nodes { rank } } runs { ready } } userErrors { code path }
+} }`;
+
+async function buy({ id, memberIds }: TestCommunity, ...members: number[]) {
+  await trackEvents(
+    database.sql,
+    id,
+    members.map((n) => eventOf(memberIds[n] ?? '')),
+  );
+  database.resources.tail.wake();
+}
+
+function takeRole(place: TestCommunity, n: number, roleId: string) {
+  return database.sql`
+    delete from community.role_member
+    where community_id = ${place.id} and user_id = ${place.memberIds[n] ?? ''} and role_id = ${roleId}`;
+}
+
+async function boarded(details: (roleId: string) => Record<string, unknown>) {
+  const place = await newCommunity(database.resources, { members: 5 });
+  const roleId = await newRole(database.resources, place.id, { holders: [place.memberIds[0]] });
+  const input = {
+    slug: 'top',
+    name: [{ lang: 'en', text: 'Top' }],
+    unit: 'XP',
+    windows: ['ALL_TIME'],
+    idempotencyKey: 'key',
+    ...details(roleId),
+  };
+  const { createLeaderboard } = await ask(place.system, create, { input });
+  expect(createLeaderboard.userErrors).toEqual([]);
+  return { ...place, roleId, input, boardId: createLeaderboard.leaderboard.id as string };
+}
+
+/** Whether the leaderboard is there, by each of the ways to it. */
+async function seenBy(
+  { boardId, memberIds }: { boardId: string; memberIds: readonly string[] },
+  caller: Principal,
+) {
+  const { byId, bySlug, leaderboards } = await ask(
+    caller,
+    `{ byId: leaderboard(id: "${boardId}") { entries { nodes { rank } } }
+      bySlug: leaderboard(slug: "top") { runs { ready } } leaderboards { nodes { id } } }`,
+  );
+  const rank = `{ rank(leaderboardId: "${boardId}") { rank } }`;
+  const [user] = await entities(caller, 'User', memberIds.slice(0, 1), rank);
+  const [entity] = await entities(caller, 'Leaderboard', [boardId], '{ slug }');
+  return [byId, bySlug, leaderboards.nodes[0], user.rank, entity].map((found) => found != null);
+}
+
+const everywhere = [true, true, true, true, true];
+const nowhere = [false, false, false, false, false];
+
+const stream = `subscription ($id: ID!) { leaderboard(id: $id) { __typename
+  ... on LeaderboardChanged { leaderboard { slug } entries { score } } } }`;
+
+describe('leaderboards that roles view', () => {
+  const viewed = () => boarded((roleId) => ({ viewRoleIds: [roleId] }));
+
+  it('are there for people with one of the roles, administrators and keys of the community', async () => {
+    const place = await viewed();
+    await buy(place, 0);
+    const { id, memberIds } = place;
+    await newRole(database.resources, id, { permissions: ['ADMINISTRATOR'], holders: [memberIds[1]] });
+    await newRole(database.resources, id, { holders: [memberIds[2]] });
+    for (const caller of [place.system, place.person(0), place.person(1)])
+      expect(await seenBy(place, caller)).toEqual(everywhere);
+    for (const n of [2, 3]) expect(await seenBy(place, place.person(n))).toEqual(nowhere);
+  });
+
+  it('are gone with the role, and for administrators alone when the role is deleted', async () => {
+    const place = await viewed();
+    await buy(place, 0);
+    await takeRole(place, 0, place.roleId);
+    expect(await seenBy(place, place.person(0))).toEqual(nowhere);
+    await newRole(database.resources, place.id, { holders: [place.memberIds[0]] });
+    await deleteRole(database.sql, place.system, place.roleId);
+    expect(await seenBy(place, place.person(0))).toEqual(nowhere);
+    expect(await seenBy(place, place.system)).toEqual(everywhere);
+  });
+
+  it('tell whoever made one for others nothing more of it', async () => {
+    const place = await viewed();
+    const input = { ...place.input, slug: 'other', idempotencyKey: 'other' };
+    const { createLeaderboard } = await ask(place.person(1), create, { input });
+    expect(createLeaderboard.leaderboard).toMatchObject({ entries: null, runs: [] });
+  });
+
+  it('NOT_FOUND: changing or deleting one that the caller may not view', async () => {
+    const place = await viewed();
+    const input = { leaderboardId: place.boardId };
+    for (const mutation of ['updateLeaderboard', 'deleteLeaderboard']) {
+      const type = `${mutation[0]?.toUpperCase()}${mutation.slice(1)}Input`;
+      const text = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code path } } }`;
+      const answer = await ask(place.person(1), text, { input });
+      expect(answer[mutation].userErrors).toEqual([{ code: 'NOT_FOUND', path: ['input', 'leaderboardId'] }]);
+      expect((await ask(place.person(0), text, { input }))[mutation].userErrors).toEqual([]);
+    }
+  });
+
+  it('NEEDS_USER: a class of people asks for one', async () => {
+    const { id, boardId } = await viewed();
+    const people: Principal = {
+      kind: 'class',
+      communityId: id,
+      ofPeople: true,
+      readsAs: '',
+      scopes: allScopes,
+    };
+    for (const field of [`leaderboard(id: "${boardId}") { id }`, 'leaderboards { nodes { id } }'])
+      expect((await errorsOf(people, `{ ${field} }`))[0]).toMatchObject({ code: 'NEEDS_USER' });
+    await expect(listen(people, stream, { id: boardId })).rejects.toMatchObject({ code: 'NEEDS_USER' });
+  });
+
+  it('are followed by those who may view them, until they may not any more', async () => {
+    const place = await viewed();
+    await expect(listen(place.person(1), stream, { id: place.boardId })).rejects.toMatchObject({
+      code: 'BAD_ARGUMENT',
+    });
+    const items = await listen(place.person(0), stream, { id: place.boardId });
+    expect((await take(items, 2))[0]).toMatchObject({ leaderboard: { slug: 'top' }, entries: [] });
+    await buy(place, 2);
+    expect(await take(items, 1)).toMatchObject([{ entries: [{ score: 100 }] }]);
+    await takeRole(place, 0, place.roleId);
+    await buy(place, 3);
+    await expect(take(items, 1)).rejects.toMatchObject({ extensions: { code: 'BAD_ARGUMENT' } });
+  });
+});
