@@ -47,6 +47,7 @@ export async function loadDemo(resources: Resources, keys?: DemoKeys): Promise<D
   for (const reader of community.readers(resources)) await catchUp(sql, reader);
   await loadGamification(sql, now);
   await loadMessaging(sql, now);
+  for (const reader of gamification.readers(resources)) await catchUp(sql, reader);
   const { systemKey, integrationKey, personalKey } = keys ?? (await issueDemoKeys(sql));
   return {
     systemKey,

@@ -1,6 +1,8 @@
 import type { Sql } from '../db.ts';
 import { demoCommunity, demoDays, demoId, demoMoment, demoPeople, demoRandom } from '../demo.ts';
+import { Refusal } from '../errors.ts';
 import type { EntityName } from '../id.ts';
+import { adjustBalance, reverseEvent, spendBalance } from './adjustment.ts';
 import { addBadges, type Badge } from './badge.ts';
 import { awardPosting } from './badge-award.ts';
 import type { Posting } from './decide.ts';
@@ -18,6 +20,27 @@ const rules: NewRule[] = [
   rule(2, 'visit', { en: 'Daily visit', de: 'Besuch' }, { XP: 10, COINS: 2 }),
   rule(3, 'lesson', { en: 'Lesson finished', de: 'Lektion' }, { XP: 40, COINS: 10 }),
   rule(4, 'referral', { en: 'Friend invited', de: 'Empfehlung' }, { XP: 75, COINS: 25 }),
+  rule(
+    5,
+    'first-week',
+    { en: 'First Week Champion', de: 'Die erste Woche' },
+    { POINTS: 200 },
+    { activityType: 'CHALLENGE' },
+  ),
+  rule(
+    6,
+    'week-in-a-row',
+    { en: 'One Week Streak', de: 'Eine Woche am Stück' },
+    { XP: 20 },
+    { activityType: 'STREAK_MILESTONE' },
+  ),
+  rule(
+    7,
+    'daily-login',
+    { en: 'Daily Login Bonus', de: 'Täglicher Bonus' },
+    { POINTS: 25 },
+    { activityType: 'STREAK_POINTS' },
+  ),
 ];
 
 function rule(
@@ -114,6 +137,7 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   for (let from = 0; from < events.length; from += 500) {
     await trackEvents(sql, communityId, events.slice(from, from + 500), makeId);
   }
+  await fillFeed(sql, now, makeId);
   for (const [n, board] of leaderboards.entries()) {
     await createLeaderboard(sql, communityId, board, `demo-${n}`, now, (entity) => demoId(entity, n));
   }
@@ -146,6 +170,37 @@ function earned(now: Date): NewEvent[] {
     });
   }
   return events;
+}
+
+/** Everything that a feed can show, of the person that Lynes's examples name: two weeks, a coupon, an order taken back. */
+async function fillFeed(sql: Sql, now: Date, makeId: (entity: EntityName) => string): Promise<void> {
+  const { id: communityId } = demoCommunity;
+  const userId = demoPeople[2]?.id ?? '';
+  const event = (eventType: string, daysAgo: number): NewEvent => ({
+    ...{ user: { id: userId }, eventType, reference: `demo-feed-${eventType}-${daysAgo}` },
+    ...{ amount: null, metadata: null, occurredAt: demoMoment(now, daysAgo, 700) },
+  });
+  const logins = Array.from({ length: 14 }, (_, n) => event('daily-login', 20 - n));
+  const others = [event('first-week', 14), event('week-in-a-row', 13), event('week-in-a-row', 7)];
+  const orders = [event('purchase', 6), event('purchase', 5)];
+  const posted = await trackEvents(sql, communityId, [...logins, ...others, ...orders], makeId);
+
+  const said = (reference: string, reason: string, daysAgo: number) => ({
+    ...{ reference: `demo-feed-${reference}`, reason, metadata: null, origin: ownOrigin },
+    occurredAt: demoMoment(now, daysAgo, 720),
+  });
+  const item = {
+    title: { en: '10% Discount Coupon', de: 'Gutschein über 10 %' },
+    description: { en: 'You redeemed points for a discount coupon', de: 'Du hast Punkte eingelöst' },
+    images: { en: 'https://example.org/rewards/discount.png' },
+  };
+  const spending = { userId, unit: 'POINTS', amount: 500n, item, ...said('coupon', 'A coupon.', 4) } as const;
+  await spendBalance(sql, communityId, spending);
+  const gift = { userId, unit: 'POINTS', action: 'INCREASE', amount: 50n } as const;
+  await adjustBalance(sql, communityId, { ...gift, ...said('gift', 'For a report.', 3) });
+  const last = posted.at(-1);
+  if (last === undefined || last instanceof Refusal) throw last ?? new Error('Nothing was posted.');
+  await reverseEvent(sql, communityId, { eventId: last.eventId, ...said('return', 'Returned.', 2) });
 }
 
 /** Who was awarded what by hand: the others come by themselves, from what everybody did. */

@@ -96,6 +96,25 @@ inBothForms('the demo', (laurel) => {
     expect(user.xp).toBeGreaterThan(0);
   });
 
+  it('has all that a feed can show of the person of Lynes’s examples, and twelve or more changes of points', async () => {
+    const { user } = await data(
+      laurel(),
+      `{ user(by: { external: { system: LYNES, value: "user_123" } }) {
+        activity(first: 100, range: { from: "2000-01-01T00:00:00Z" }) { nodes { type title { text } points } }
+        activityPage(limit: 1, types: [REDEMPTION]) { total }
+        ledger(first: 100, filter: { units: [POINTS] }) { nodes { eventType } }
+      } }`,
+    );
+    const { activity, activityPage, ledger } = user;
+    expect(new Set(activity.nodes.map(({ type }: Data) => type)).size).toBe(5);
+    const coupon = { type: 'REDEMPTION', title: { text: '10% Discount Coupon' }, points: -500 };
+    expect(activity.nodes).toContainEqual(coupon);
+    expect(activityPage.total).toBeGreaterThan(0);
+    expect(ledger.nodes.length).toBeGreaterThanOrEqual(12);
+    const types = ledger.nodes.map(({ eventType }: Data) => eventType);
+    expect(types).toEqual(expect.arrayContaining(['adjustment', 'reversal', 'spend']));
+  });
+
   it('is where demo.json says', async () => {
     const { demo } = laurel();
     expect(Object.keys(demo).sort()).toEqual(
