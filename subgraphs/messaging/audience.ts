@@ -18,14 +18,20 @@ export async function audienceFor(
   principal: Principal,
   channelIds: readonly string[],
 ): Promise<(event: LogEvent) => boolean> {
-  const reader = readerOf(principal);
+  const [communityId, reader, asPerson] = [
+    communityOf(principal),
+    readerOf(principal),
+    actsAsPerson(principal),
+  ];
+  const ids = channelIds as string[];
+  // The collation is the index's: without it, every channel there is would be looked at.
   const rows = await sql<{ id: string; isRead: boolean }[]>`
     -- audienceFor
-    select v.id, v.id in (
-      select community.readable_channels(${communityOf(principal)}, ${reader}, ${actsAsPerson(principal)})
-    ) as "isRead"
-    from community.visible_channels(${communityOf(principal)}, ${reader}, ${actsAsPerson(principal)}) as v(id)
-    where v.id = any(${channelIds as string[]})`;
+    select v.id, r.id is not null as "isRead"
+    from community.visible_channels(${communityId}, ${reader}, ${asPerson}) as v(id)
+    left join community.readable_channels(${communityId}, ${reader}, ${asPerson}) as r(id)
+      on r.id = v.id and r.id collate "C" = any(${ids})
+    where v.id collate "C" = any(${ids})`;
   const visible = new Map(
     rows.filter(({ id }) => withinKey(principal, id)).map(({ id, isRead }) => [id, isRead]),
   );
