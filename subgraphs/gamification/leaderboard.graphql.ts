@@ -45,6 +45,7 @@ import {
   updateLeaderboard,
 } from './leaderboard.ts';
 import { Unit } from './ledger.graphql.ts';
+import { rankRoles } from './rank-roles.ts';
 
 export enum RankWindow {
   ALL_TIME = 'ALL_TIME',
@@ -125,7 +126,10 @@ export class Leaderboard {
   @Field(() => Boolean, { description: 'Its ranks are kept.' })
   enabled!: boolean;
 
-  @Field(() => [ID], { description: 'The roles whose people are ranked; empty: everybody.' })
+  @Field(() => [ID], {
+    description:
+      'The roles whose people are ranked, in past periods too; who gets or loses one enters or leaves the ranks about a second later. Empty: everybody.',
+  })
   rankRoleIds!: string[];
 
   @Field(() => [ID], {
@@ -169,9 +173,7 @@ const settingRules = {
     .array(z.object({ column: z.string().min(1, '1-100 characters.').max(100, '1-100 characters.') }))
     .max(50, 'At most 50 columns.'),
   topLimit: z.number().min(1, '`topLimit` is 1-1,000.').max(1_000, '`topLimit` is 1-1,000.').nullish(),
-  rankRoleIds: z
-    .array(z.string())
-    .max(0, 'Leaderboards that rank roles are not kept yet: leave the list empty.'),
+  rankRoleIds: roleIds,
   viewRoleIds: roleIds,
 };
 
@@ -226,7 +228,7 @@ class CreateLeaderboardInput {
 
   @Field(() => [ID], {
     defaultValue: [],
-    description: 'The roles whose people are ranked; everybody when empty, and nothing else is possible yet.',
+    description: 'The roles whose people are ranked, at most 20; everybody when empty.',
   })
   rankRoleIds!: string[];
 
@@ -300,7 +302,7 @@ class UpdateLeaderboardInput {
 
   @Field(() => [ID], {
     nullable: true,
-    description: 'The roles whose people are ranked; empty: everybody, and nothing else is possible yet.',
+    description: 'The roles whose people are ranked, at most 20; empty: everybody.',
   })
   rankRoleIds?: string[] | null;
 
@@ -472,6 +474,7 @@ function columnsOf(columns: readonly LeaderboardColumnInput[]) {
 export const leaderboard: Feature = {
   name: 'leaderboard',
   resolvers: [LeaderboardResolver],
+  readers: () => [rankRoles],
   chores: [countRanks],
   references: { Leaderboard: ({ id }: { id: string }, context) => boardById(context).load(id) },
 };

@@ -159,10 +159,10 @@ async function buildRuns(sql: Sql, communityId: string | undefined, batches: num
  */
 async function buildSome(sql: Sql, communityId: string, id: bigint): Promise<boolean> {
   return transaction(sql, async (tx) => {
-    const [run] = await tx<(Span & { unit: string; builtTo: string; timeZone: string })[]>`
+    const [run] = await tx<(RunKey & { builtTo: string; timeZone: string })[]>`
       -- buildSome: lock
-      select r.unit, r.first_day as "firstDay", r.last_day as "lastDay", r.built_to as "builtTo",
-        (select time_zone from community.time_zone(${communityId})) as "timeZone"
+      select r.unit, r.first_day as "firstDay", r.last_day as "lastDay", r.role_ids as "roleIds",
+        r.built_to as "builtTo", (select time_zone from community.time_zone(${communityId})) as "timeZone"
       from gamification.score_run r
       where r.community_id = ${communityId} and r.id = ${id} and r.built_to is not null and not r.dropped
       for update of r`;
@@ -189,7 +189,9 @@ async function buildSome(sql: Sql, communityId: string, id: bigint): Promise<boo
             -- The same days as moments, a day wider: by these the index is read.
             and l.occurred_at >= ${before(run.firstDay)}::text::timestamptz and l.occurred_at <= ${after(run.lastDay)}::text::timestamptz
         ) e
-        where e.amount is not null`,
+        where e.amount is not null and (${run.roleIds} = '{}'::text[] or exists (
+          select from community.roles_of(${communityId}, array[p.user_id]) o where o.role_ids && ${run.roleIds}
+        ))`,
     );
     await tx`
       -- buildSome: how far

@@ -14,8 +14,9 @@ export interface ScoreChange {
 }
 
 /**
- * Adds changes to the scores of every run that counts their unit and day, also days long past. Call it in the transaction
- * that writes the entries, after their people are locked and before the log is appended to.
+ * Adds changes to the scores of every run that counts their unit and day, also days long past, and ranks their people. Call
+ * it in the transaction that writes the entries, after these, after their people are locked and before the log is
+ * appended to.
  * @cost three statements in one round trip; two more for buckets that are full.
  */
 export async function addScores(
@@ -31,19 +32,92 @@ export async function addScores(
       and first_day <= ${days.at(-1) ?? ''}::date and last_day >= ${days[0] ?? ''}::date`;
   const rows = changes.map((change) => ({ ...change, amount: String(change.amount) }));
   const change = tx`
-    select r.id as run_id, c."userId" as user_id, sum(c.amount)::bigint as amount
-    from (select * from gamification.score_run where ${counting}) r
-    join jsonb_to_recordset(${tx.json(rows)}) c("userId" text, unit text, amount bigint, date date)
-      on c.unit = r.unit and c.date between r.first_day and r.last_day
-    -- Whoever isn't built yet is counted when it is.
-    where r.built_to is null or c."userId" <= r.built_to
-    group by r.id, c."userId"`;
+    select a.run_id, a.user_id, case
+        when a.role_ids = '{}' or exists (
+          select from gamification.score s
+          where s.community_id = ${communityId} and s.run_id = a.run_id and s.user_id = a.user_id
+        ) then a.amount
+        -- The role may be so new that what was before is not counted yet.
+        else gamification.gained(${communityId}, a.user_id, a.unit, a.first_day, a.last_day)
+      end as amount
+    from (${added(tx, communityId, counting, rows)}) a`;
   // Sent in this order without waiting for each other: each reads with a snapshot that is newer than the locks before it.
   await Promise.all([
     holdOffNewRuns(tx, communityId),
     lockRuns(tx, counting),
     moveScores(tx, communityId, change),
   ]);
+}
+
+/** What is added to each person in each run, with what tells the run. */
+function added(
+  tx: Sql,
+  communityId: string,
+  counting: SqlPart,
+  rows: readonly (Omit<ScoreChange, 'amount'> & { amount: string })[],
+): SqlPart {
+  return tx`
+    select r.id as run_id, r.role_ids, r.unit, r.first_day, r.last_day, c."userId" as user_id,
+      sum(c.amount)::bigint as amount
+    from (select * from gamification.score_run where ${counting}) r
+    join jsonb_to_recordset(${tx.json(rows as never)}) c("userId" text, unit text, amount bigint, date date)
+      on c.unit = r.unit and c.date between r.first_day and r.last_day
+    -- Whoever isn't built yet is counted when it is.
+    where (r.built_to is null or c."userId" <= r.built_to)
+      and (r.role_ids = '{}' or exists (
+        select from community.roles_of(${communityId}, array[c."userId"]) o where o.role_ids && r.role_ids
+      ))
+    group by r.id, r.role_ids, r.unit, r.first_day, r.last_day, c."userId"`;
+}
+
+/** A role that a person was given or lost; without a person: one that everybody lost. */
+export interface RoleChange {
+  roleId: string;
+  userId: string | null;
+}
+
+/**
+ * Lets people into the runs that rank one of their roles, and out of those that rank none of them any more: as their roles
+ * are now, whatever the changes say.
+ * @cost four statements; of a role that everybody lost all people in its runs.
+ */
+export async function followRoles(
+  tx: Sql,
+  communityId: string,
+  changes: readonly RoleChange[],
+): Promise<void> {
+  const roleIds = [...new Set(changes.map(({ roleId }) => roleId))];
+  const ranking = tx`community_id = ${communityId} and not dropped and role_ids && ${roleIds}`;
+  await holdOffNewRuns(tx, communityId);
+  await lockRuns(tx, ranking);
+  await moveScores(
+    tx,
+    communityId,
+    tx`
+      select p.run_id, p.user_id, case when now.gained is not null then now.gained - coalesce(s.score, 0) end as amount
+      from (
+        select r.id as run_id, r.role_ids, r.unit, r.first_day, r.last_day, c."userId" as user_id
+        from (select * from gamification.score_run where ${ranking}) r
+        join jsonb_to_recordset(${tx.json(changes as never)}) c("userId" text, "roleId" text)
+          on c."roleId" = any(r.role_ids) and c."userId" is not null
+        -- Whoever isn't built yet is counted when it is.
+        where r.built_to is null or c."userId" <= r.built_to
+        union
+        select r.id, r.role_ids, r.unit, r.first_day, r.last_day, s.user_id
+        from (select * from gamification.score_run where ${ranking}) r
+        join jsonb_to_recordset(${tx.json(changes as never)}) c("userId" text, "roleId" text)
+          on c."roleId" = any(r.role_ids) and c."userId" is null
+        join gamification.score s on s.community_id = ${communityId} and s.run_id = r.id
+      ) p
+      left join gamification.score s
+        on s.community_id = ${communityId} and s.run_id = p.run_id and s.user_id = p.user_id
+      cross join lateral (
+        select case when exists (
+          select from community.roles_of(${communityId}, array[p.user_id]) o where o.role_ids && p.role_ids
+        ) then gamification.gained(${communityId}, p.user_id, p.unit, p.first_day, p.last_day) end as gained
+      ) now
+      where s.score is distinct from now.gained`,
+  );
 }
 
 async function holdOffNewRuns(tx: Sql, communityId: string): Promise<void> {
@@ -61,7 +135,7 @@ async function lockRuns(tx: Sql, counting: SqlPart): Promise<void> {
 /**
  * Adds amounts to scores, and moves their people from bucket to bucket; each person is named once a run. The rows of the
  * runs are held.
- * @param change  a query for `run_id, user_id, amount`.
+ * @param change  a query for `run_id, user_id, amount`; without an amount the person leaves the run.
  */
 export async function moveScores(tx: Sql, communityId: string, change: SqlPart): Promise<void> {
   const full = await tx<FullBucket[]>`
@@ -69,7 +143,8 @@ export async function moveScores(tx: Sql, communityId: string, change: SqlPart):
     with change as (
       ${change}
     ), moved as (
-      select c.run_id, c.user_id, s.score as before, coalesce(s.score, 0) + c.amount as after
+      select c.run_id, c.user_id, s.score as before,
+        case when c.amount is not null then coalesce(s.score, 0) + c.amount end as after
       from change c
       left join gamification.score s
         on s.community_id = ${communityId} and s.run_id = c.run_id and s.user_id = c.user_id
@@ -77,7 +152,11 @@ export async function moveScores(tx: Sql, communityId: string, change: SqlPart):
       insert into gamification.score (community_id, run_id, user_id, score)
       select ${communityId}, run_id, user_id, after
       from moved
-      where before is null
+      where before is null and after is not null
+    ), left_out as (
+      delete from gamification.score s
+      using moved m
+      where s.community_id = ${communityId} and s.run_id = m.run_id and s.user_id = m.user_id and m.after is null
     ), changed as (
       update gamification.score s set score = m.after
       from moved m
@@ -91,7 +170,7 @@ export async function moveScores(tx: Sql, communityId: string, change: SqlPart):
       from (
         select run_id, before as score, -1 as people from moved where before is not null
         union all
-        select run_id, after, 1 from moved
+        select run_id, after, 1 from moved where after is not null
       ) s
       group by run_id, score
       having sum(people) <> 0

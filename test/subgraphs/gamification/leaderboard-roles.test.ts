@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assignRoles } from '../../../subgraphs/community/role.ts';
 import { deleteRole } from '../../../subgraphs/community/role-change.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
+import { rankRoles } from '../../../subgraphs/gamification/rank-roles.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
 import type { Principal } from '../../../subgraphs/principal.ts';
 import { allScopes } from '../../../subgraphs/scopes.ts';
 import { eventOf, newCommunity, newRole, type TestCommunity } from '../../kit/community.ts';
@@ -142,5 +145,123 @@ describe('leaderboards that roles view', () => {
     await takeRole(place, 0, place.roleId);
     await buy(place, 3);
     await expect(take(items, 1)).rejects.toMatchObject({ extensions: { code: 'BAD_ARGUMENT' } });
+  });
+});
+
+describe('leaderboards that rank roles', () => {
+  const ranking = () => boarded((roleId) => ({ rankRoleIds: [roleId], windows: ['ALL_TIME', 'DAILY'] }));
+  type Ranked = Awaited<ReturnType<typeof ranking>>;
+
+  /** Everybody's score, where they are ranked, once the leaderboard has followed the roles. */
+  async function scoresOf({ system, memberIds }: Ranked, window = 'ALL_TIME'): Promise<(number | null)[]> {
+    const users = await entities(
+      system,
+      'User',
+      memberIds,
+      `{ rank(slug: "top", window: ${window}) { score rank } }`,
+    );
+    return users.map(({ rank }) => rank?.score ?? null);
+  }
+  const follow = () => catchUp(database.sql, rankRoles);
+  const give = ({ id, memberIds }: Ranked, n: number, roleId: string) =>
+    assignRoles(database.sql, id, roleId, [memberIds[n] ?? '']);
+
+  it('count what their people gained, before the leaderboard and after', async () => {
+    const place = await newCommunity(database.resources, { members: 3 });
+    const roleId = await newRole(database.resources, place.id, { holders: place.memberIds.slice(0, 2) });
+    await buy(place, 0, 2);
+    const input = {
+      slug: 'top',
+      name: [{ lang: 'en', text: 'Top' }],
+      unit: 'XP',
+      windows: ['ALL_TIME'],
+      rankRoleIds: [roleId, roleId],
+      idempotencyKey: 'key',
+    };
+    const { createLeaderboard } = await ask(place.system, create, { input });
+    expect(createLeaderboard.leaderboard.rankRoleIds).toEqual([roleId]);
+    await buy(place, 0, 1, 2);
+    const { leaderboard } = await ask(
+      place.system,
+      '{ leaderboard(slug: "top") { entries { nodes { rank score outOf user { id } } } } }',
+    );
+    expect(leaderboard.entries.nodes).toEqual([
+      { rank: 1, score: 200, outOf: 2, user: { id: place.memberIds[0] } },
+      { rank: 2, score: 100, outOf: 2, user: { id: place.memberIds[1] } },
+    ]);
+  });
+
+  it('let people in with all they gained when they are given the role, and out when they lose it', async () => {
+    const place = await ranking();
+    await buy(place, 0, 1, 1);
+    expect(await scoresOf(place)).toEqual([100, null, null, null, null]);
+    await give(place, 1, place.roleId);
+    // Whoever gains something before the role was followed enters with everything.
+    await buy(place, 1);
+    expect(await scoresOf(place)).toEqual([100, 300, null, null, null]);
+    await give(place, 2, place.roleId);
+    await takeRole(place, 0, place.roleId);
+    await follow();
+    await buy(place, 0, 2);
+    expect(await scoresOf(place)).toEqual([null, 300, 100, null, null]);
+    expect(await scoresOf(place, 'DAILY')).toEqual([null, 300, 100, null, null]);
+    await give(place, 0, place.roleId);
+    await follow();
+    expect(await scoresOf(place)).toEqual([200, 300, 100, null, null]);
+  });
+
+  it('rank nobody when their role is deleted, and the people of the others', async () => {
+    const place = await ranking();
+    const other = await newRole(database.resources, place.id, { holders: [place.memberIds[1]] });
+    const text = `mutation ($input: UpdateLeaderboardInput!) { updateLeaderboard(input: $input) { userErrors { code } } }`;
+    await ask(place.system, text, {
+      input: { leaderboardId: place.boardId, rankRoleIds: [place.roleId, other] },
+    });
+    await give(place, 1, place.roleId);
+    await buy(place, 0, 1, 2);
+    expect(await scoresOf(place)).toEqual([100, 100, null, null, null]);
+    await deleteRole(database.sql, place.system, place.roleId);
+    await follow();
+    expect(await scoresOf(place)).toEqual([null, 100, null, null, null]);
+  });
+
+  it('are the sums of their people, whatever happens to roles and scores meanwhile', async () => {
+    const place = await ranking();
+    const { id, roleId, memberIds } = place;
+    let seed = 7;
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % below;
+    };
+    const step = async () => {
+      const n = random(5);
+      const act = random(4);
+      if (act === 0) await give(place, n, roleId);
+      else if (act === 1) await takeRole(place, n, roleId);
+      else await buy(place, n);
+    };
+    for (let round = 0; round < 12; round++) {
+      // Two histories at once, and the follower between them.
+      await Promise.all([step().then(step), step().then(step), follow()]);
+      await follow();
+      const expected = await database.sql<{ score: bigint | null }[]>`
+        select case when exists (
+          select from community.role_member h where h.community_id = ${id} and h.user_id = m.id and h.role_id = ${roleId}
+        ) then (
+          select sum(amount)::bigint from gamification.ledger_entry l
+          where l.community_id = ${id} and l.user_id = m.id and l.unit = 'XP'
+        ) end as score
+        from unnest(${memberIds as string[]}::text[]) with ordinality m(id, n)
+        order by n`;
+      expect(await scoresOf(place)).toEqual(
+        expected.map(({ score }) => (score === null ? null : Number(score))),
+      );
+      const wrong = await database.sql`
+        select from gamification.score_run r
+        where r.community_id = ${id} and (
+          select coalesce(sum(people), 0) from gamification.score_bucket b where b.community_id = ${id} and b.run_id = r.id
+        ) <> (select count(*) from gamification.score s where s.community_id = ${id} and s.run_id = r.id)`;
+      expect(wrong).toHaveLength(0);
+    }
   });
 });

@@ -343,7 +343,7 @@ describe('leaderboards: refusals', () => {
     ['VALIDATION_FAILED', ['name', '0', 'text'], { name: [{ lang: 'en', text: '' }] }],
     ['VALIDATION_FAILED', ['windows'], { windows: ['DAILY', 'DAILY'] }],
     ['VALIDATION_FAILED', ['topLimit'], { topLimit: 0 }],
-    ['VALIDATION_FAILED', ['rankRoleIds'], { rankRoleIds: ['rol_none'] }],
+    ['VALIDATION_FAILED', ['rankRoleIds', '0'], { rankRoleIds: ['gold'] }],
     ['VALIDATION_FAILED', ['viewRoleIds', '0'], { viewRoleIds: ['gold'] }],
     ['VALIDATION_FAILED', ['endsOn'], { startsOn: '2026-03-02', endsOn: '2026-03-01' }],
     ['VALIDATION_FAILED', ['columns'], { columns: Array.from({ length: 51 }, () => ({ column: 'xp' })) }],
