@@ -162,6 +162,7 @@ class TrackEventPayloadResolver {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `trackEvents`.' })
+@Partner()
 class TrackEventsPayload extends Payload {
   @Field(() => [TrackEventPayload], {
     description: 'One answer per event, in their order; `userErrors` in each tells why that one was refused.',
@@ -191,6 +192,7 @@ class EventResolver {
     return payloadOf(posted);
   }
 
+  @Partner()
   @Write(() => TrackEventsPayload, {
     scope: 'events:write',
     description: 'Tracks up to 1,000 events together; one that is refused costs itself.',

@@ -16,7 +16,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Paged, Scoped, Usually, Write } from '../feature.ts';
+import { type Feature, Key, Paged, Partner, Scoped, Usually, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Url } from '../scalars.ts';
@@ -73,6 +73,7 @@ registerEnumType(RuleOperator, {
 
 @ObjectType({ simpleResolvers: true, description: 'What a rule pays of one unit. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 class RuleAward {
   @Field(() => Unit, { description: 'Of what.' })
   unit!: Unit;
@@ -93,6 +94,7 @@ class RuleAward {
   description: 'What an event must be like for a rule to pay. Scope: stats:read.',
 })
 @Scoped('stats:read')
+@Partner()
 class RuleCondition {
   @Field(() => String, { description: '`amount`, or a place in the metadata: `metadata.order.country`.' })
   field!: string;
@@ -111,6 +113,7 @@ class RuleCondition {
 })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 class Rule {
   @Field(() => ID, { description: '`rul_…`.' })
   id!: string;
@@ -448,6 +451,7 @@ export const ruleById = perRequest<string, KeptRule | null>((ids, { sql, princip
 
 @Resolver(() => Rule)
 class RuleResolver {
+  @Partner()
   @Query(() => RuleConnection, {
     description: 'The rules of the community, oldest first. Scope: stats:read.',
   })
@@ -460,6 +464,7 @@ class RuleResolver {
     return connectionOf(await rulesPage(sql, communityOf(principal), eventTypes, page), (row) => row);
   }
 
+  @Partner()
   @Query(() => Rule, {
     nullable: true,
     description: 'One rule; null where there is none. Scope: stats:read.',
