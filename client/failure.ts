@@ -59,6 +59,7 @@ const remedies: Record<string, Remedy> = {
   SLOW_CONSUMER: 'retry',
   REQUEST_TIMEOUT: 'retry',
   REQUEST_ABORTED: 'retry',
+  UNAVAILABLE: 'retry',
   INTERNAL: 'retry',
 };
 

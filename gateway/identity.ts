@@ -1,4 +1,5 @@
 import { Refusal } from '../subgraphs/errors.ts';
+import { Unavailable } from '../subgraphs/outage.ts';
 import type { Principal } from '../subgraphs/principal.ts';
 import type { Caller } from './access.ts';
 import type { Result, Subgraph } from './engine/index.ts';
@@ -25,6 +26,7 @@ export function askIdentity(
     async authenticate(secret, community) {
       const { data, errors: [error] = [] } = await ask(authenticateText, { secret, community });
       if (error?.extensions?.code === 'FORBIDDEN') throw new Refusal('FORBIDDEN', error.message);
+      if (error?.extensions?.code === 'UNAVAILABLE') throw new Unavailable();
       if (error !== undefined) throw new Error(`Identity could not authenticate: ${error.message}`);
       const principal = data?._authenticate as Principal | null | undefined;
       if (principal == null) throw badCredential();

@@ -4,6 +4,7 @@ import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
+import { Unavailable } from '../subgraphs/outage.ts';
 import type { Answer, FormattedError } from './engine/index.ts';
 import { LiveFailure } from './live-group.ts';
 import { BadRequest, unreadableType } from './request.ts';
@@ -19,7 +20,8 @@ export const longestAnsweringMs = 30_000;
 
 /** What a client is told of an error. Anything unexpected is a bug: the client gets an id, the log the rest. */
 export function toldErrors(error: unknown, log: Logger): FormattedError[] {
-  if (error instanceof Refusal) return [{ message: error.message, extensions: error.extensions }];
+  if (error instanceof Refusal || error instanceof Unavailable)
+    return [{ message: error.message, extensions: error.extensions }];
   if (error instanceof BadRequest) return [{ message: error.message, extensions: { code: error.code } }];
   if (error instanceof LiveFailure) return [...error.errors];
   if (error instanceof GraphQLError) return [error.toJSON() as FormattedError];

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Postgrator from 'postgrator';
 import postgres from 'postgres';
+import { isCutOff } from './outage.ts';
 
 // The one PostgreSQL behind everything: connecting, transactions, migrations. SQL itself stands in the feature
 // that needs it.
@@ -29,6 +30,8 @@ export function connect(url: string, { max = 10, onStatement }: ConnectOptions =
     max,
     connect_timeout: 10,
     idle_timeout: 0,
+    // Seconds before a connection that failed is tried again: a database that is back is found within one.
+    backoff: (attempt) => (0.5 + Math.random() / 2) * Math.min(3 ** attempt / 100, 1),
     onnotice: () => {},
     connection: { application_name: 'laurel', statement_timeout: longestStatementMs },
     types: {
@@ -41,7 +44,14 @@ export function connect(url: string, { max = 10, onStatement }: ConnectOptions =
 
 /** Runs `work` in one transaction, which is rolled back when it throws. */
 export function transaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
-  return sql.begin((inner) => work(inner as unknown as Sql)) as Promise<T>;
+  return sql.begin((inner) =>
+    work(inner as unknown as Sql).catch((error: unknown) => {
+      if (!isCutOff(error)) throw error;
+      // The connection's end rejects the whole. postgres.js would send a rollback to where there is nobody any more, and
+      // end the process by it. Source: https://github.com/porsager/postgres/issues/1208
+      return new Promise<never>(() => {});
+    }),
+  ) as Promise<T>;
 }
 
 /** Rows in the order of the keys they were asked by; null where a key has none. */

@@ -48,6 +48,11 @@ export const errorCatalogue = {
   },
   COMMUNITY_REQUIRED: { meaning: 'The request names no community.', place: 'top' },
   NEEDS_USER: { meaning: 'The field is about the caller, and this caller is no person.', place: 'top' },
+  UNAVAILABLE: {
+    meaning:
+      'The database is out of reach for the moment: try again, a write with the same key or reference.',
+    place: 'top',
+  },
   INTERNAL: {
     meaning: 'A fault of ours; the id in the message stands in the log.',
     place: 'top',

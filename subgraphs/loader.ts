@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import type { Context } from './context.ts';
 import type { Sql } from './db.ts';
+import { isOutage } from './outage.ts';
 
 // Reads that resolvers ask for one by one and the database answers together. A loader belongs to one call of the
 // subgraph, so nothing read for one caller is ever given to another.
@@ -81,7 +82,8 @@ async function oneByOne<Input, Answer>(
   inputs: readonly Input[],
   fault: unknown,
 ): Promise<(Answer | Error)[]> {
-  if (inputs.length === 1) throw fault;
+  // What was cut off may have been written.
+  if (inputs.length === 1 || isOutage(fault)) throw fault;
   return Promise.all(
     inputs.map(async (input) => {
       try {

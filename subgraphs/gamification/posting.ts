@@ -1,6 +1,7 @@
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import { isOutage } from '../outage.ts';
 import { writeActivities } from './activity.ts';
 import { badgesFor, hadBefore, writeAwards } from './badge-ground.ts';
 import { type Decided, type Decision, decide, type Outcome, type Posting, type Profile } from './decide.ts';
@@ -54,7 +55,8 @@ export async function postAll(
       return await transaction(sql, (tx) => post(tx, communityId, postings, makeId));
     } catch (error) {
       if (error instanceof Overtaken && n < tries) continue;
-      if (postings.length === 1) throw error;
+      // What was cut off may have been committed: only its sender can say whether it is to be tried again.
+      if (postings.length === 1 || isOutage(error)) throw error;
       break;
     }
   }

@@ -102,6 +102,19 @@ describe('rows', () => {
     expect(await sql`select * from note`).toHaveLength(0);
   });
 
+  it('of a transaction whose connection is cut off are refused, and the pool goes on', async () => {
+    const sql = open(database.url);
+    const cut = transaction(sql, async (tx) => {
+      const [row] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+      await Promise.all([
+        tx`select pg_sleep(60)`,
+        database.sql`select pg_terminate_backend(${row?.pid ?? 0})`,
+      ]);
+    });
+    await expect(cut).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
+    expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
+  });
+
   it('are given back in the order of the keys they were asked by', () => {
     const rows = [
       { key: 'a', value: 1 },
