@@ -189,6 +189,22 @@ describe('events: mutation', () => {
     replayed leveledUp ledger { unit amount balanceAfter metadata user { id } } userErrors { code path }
   } }`;
 
+  it('gives 1,500 concurrent repeats of a reference one entry and one answer', async () => {
+    const place = await newCommunity(database.resources);
+    const input = { user: { id: place.memberIds[0] }, eventType: 'purchase', reference: 'r' };
+    const answers = await Promise.all(
+      Array.from({ length: 1_500 }, () => ask(place.system, trackEvent, { input })),
+    );
+    const [first] = answers;
+    const { ledger } = first.trackEvent;
+    expect(ledger.map(({ unit }: { unit: string }) => unit).sort()).toEqual(['POINTS', 'XP']);
+    expect(answers.filter((answer) => !answer.trackEvent.replayed)).toHaveLength(1);
+    for (const { trackEvent: answer } of answers) {
+      expect({ ...answer, replayed: false }).toEqual({ ...first.trackEvent, replayed: false });
+    }
+    expect(await xpOf(place)).toEqual([100n, 0n]);
+  });
+
   it('gives the ledger entries that were made', async () => {
     const { system, memberIds } = await newCommunity(database.resources);
     const input = { user: { email: 'PERSON0@example.org' }, eventType: 'visit', metadata: { page: '/' } };
