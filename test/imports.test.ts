@@ -63,6 +63,7 @@ describe('imports', () => {
       'chore',
       'db',
       'errors',
+      'outage',
       'id',
       'log',
       'log-reader',
@@ -96,7 +97,7 @@ describe('imports', () => {
 
   it('of the gateway reach few of the subgraphs, but where one process is put together', () => {
     const puttingTogether = ['index', 'schema', 'welcome', 'docs'].map((name) => `gateway/${name}.ts`);
-    const shared = ['principal', 'errors', 'fault', 'scalars', 'start-failure'].map(
+    const shared = ['principal', 'errors', 'fault', 'outage', 'scalars', 'start-failure'].map(
       (name) => `subgraphs/${name}.ts`,
     );
     const isGateway = ({ file }: Source) =>
