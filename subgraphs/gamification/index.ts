@@ -4,6 +4,7 @@ import { adjustment } from './adjustment.graphql.ts';
 import { badge } from './badge.graphql.ts';
 import { badgeAward } from './badge-award.graphql.ts';
 import { badgeChange } from './badge-change.graphql.ts';
+import { count } from './count.graphql.ts';
 import { dailyStat } from './daily-stat.graphql.ts';
 import { event } from './event.graphql.ts';
 import { leaderboard } from './leaderboard.graphql.ts';
@@ -23,6 +24,7 @@ export const gamification: Subgraph = subgraph('gamification', [
   activity,
   level,
   dailyStat,
+  count,
   badge,
   badgeChange,
   badgeAward,

@@ -7,7 +7,7 @@ import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { type Answer, asking } from '../../kit/subgraph.ts';
 
 let database: TestDatabase;
-const { entities, errorsOf } = asking(gamification, () => database.resources);
+const { ask, entities, errorsOf } = asking(gamification, () => database.resources);
 beforeAll(async () => {
   database = await freshDatabase();
 });
@@ -35,7 +35,7 @@ async function daysOf(
 
 const last = (days: number): SeriesRequest => ({ last: days, range: null });
 const between = (from: string, to: string, timeZone: string | null = null): SeriesRequest => ({
-  last: 0,
+  last: null,
   range: { from, to, timeZone },
 });
 
@@ -58,8 +58,8 @@ describe('daily stats: rules', () => {
     await visit(place, '2026-03-10T01:00:00Z', '2026-03-09T01:00:00Z', '2026-03-01T01:00:00Z');
     const series = await seriesByUser(database.sql, place.id, place.memberIds, last(2), noon);
     expect(series.map(({ range, totals }) => [range.from, range.to, totals])).toEqual([
-      ['2026-03-09', '2026-03-10', { xp: 20n, coins: 4n }],
-      ['2026-03-09', '2026-03-10', { xp: 0n, coins: 0n }],
+      ['2026-03-09', '2026-03-10', expect.objectContaining({ xp: 20n, coins: 4n, visits: 2 })],
+      ['2026-03-09', '2026-03-10', expect.objectContaining({ xp: 0n, coins: 0n, visits: 0 })],
     ]);
   });
 
@@ -137,12 +137,107 @@ describe('daily stats: query', () => {
       place.system,
       'User',
       place.memberIds,
-      '{ dailyStats(last: 7, range: $range) { days { date xp } } }',
+      '{ dailyStats(range: $range) { days { date xp } } }',
       { range },
     );
     expect(user.dailyStats.days.map(({ date, xp }: Answer) => [date, xp])).toEqual([
       ['2026-03-05', 0],
       ['2026-03-04', 10],
+    ]);
+  });
+
+  it('counts what people do besides earning, today and ever', async () => {
+    const place = await newCommunity(database.resources);
+    const types = [
+      'message',
+      'message',
+      'reply',
+      'reaction',
+      'visit',
+      'referral',
+      'follow',
+      'like',
+      'comment',
+      'share',
+    ];
+    const [first = ''] = place.memberIds;
+    await trackEvents(
+      database.sql,
+      place.id,
+      types.map((eventType) => eventOf(first, { eventType, occurredAt: noon })),
+    );
+    database.clock.now = noon;
+    const counts =
+      '{ messageCount replyCount reactionCount visitCount referralCount socialCount xpToday coinsToday }';
+    const [user, other] = await entities(place.system, 'User', place.memberIds, counts);
+    const day = 'xp coins messages replies reactions visits referrals socials';
+    const selection = `{ user { id } date final ${day} }`;
+    const key = { __typename: 'DailyStat', userId: first, date: '2026-03-10' };
+    const { _entities } = await ask(
+      place.system,
+      `query ($keys: [_Any!]!) { _entities(representations: $keys) { ... on DailyStat ${selection} } }`,
+      { keys: [key, { ...key, date: '2026-03-09' }] },
+    );
+    const elsewhere = await seriesByUser(
+      database.sql,
+      place.id,
+      place.memberIds,
+      between('2026-03-10', '2026-03-10', 'Asia/Tokyo'),
+      noon,
+    );
+    database.clock.now = undefined;
+    const did = {
+      messageCount: 2,
+      replyCount: 1,
+      reactionCount: 1,
+      visitCount: 1,
+      referralCount: 1,
+      socialCount: 4,
+    };
+    expect(user).toEqual({ ...did, xpToday: 10, coinsToday: 2 });
+    expect(other).toMatchObject({ messageCount: 0, xpToday: 0 });
+    const sums = { messages: 2, replies: 1, reactions: 1, visits: 1, referrals: 1, socials: 4 };
+    expect(_entities).toEqual([
+      { user: { id: first }, date: '2026-03-10', final: false, xp: 10, coins: 2, ...sums },
+      expect.objectContaining({ date: '2026-03-09', final: true, xp: 0, messages: 0 }),
+    ]);
+    expect(elsewhere[0]?.totals).toEqual({ xp: 10n, coins: 2n, ...sums });
+  });
+
+  it('gives the days of many people in one call, in the order they are named', async () => {
+    const place = await newCommunity(database.resources, { members: 3 });
+    await visit(place, '2026-03-05T03:00:00Z');
+    const userIds = [...place.memberIds].reverse();
+    const range = { from: '2026-03-04', to: '2026-03-05' };
+    const statements = await database.statementsOf(async () => {
+      const { dailyStats } = await ask(
+        place.system,
+        `query ($userIds: [ID!]!, $range: DateRangeInput) {
+          dailyStats(userIds: $userIds, range: $range) { user { id } series { totals { xp } days { date } } }
+        }`,
+        { userIds, range },
+      );
+      expect(dailyStats.map(({ user }: Answer) => user.id)).toEqual(userIds);
+      expect(dailyStats.map(({ series }: Answer) => series.totals.xp)).toEqual([0, 0, 10]);
+    });
+    expect(statements).toHaveLength(2);
+  });
+
+  it('says when a late event, or a reversal, restated a day that had ended', async () => {
+    const place = await newCommunity(database.resources);
+    const midnight = new Date(new Date().toISOString().slice(0, 10));
+    const yesterday = new Date(midnight.getTime() - 3_600_000);
+    await visit(place, yesterday.toISOString(), midnight.toISOString());
+    const [user] = await entities(
+      place.system,
+      'User',
+      place.memberIds,
+      '{ dailyStats(last: 3) { days { xp final restatedAt } } }',
+    );
+    expect(user.dailyStats.days).toEqual([
+      { xp: 10, final: false, restatedAt: null },
+      { xp: 10, final: true, restatedAt: expect.any(String) },
+      { xp: 0, final: true, restatedAt: null },
     ]);
   });
 });
@@ -151,6 +246,7 @@ describe('daily stats: refusals', () => {
   it.each([
     'last: 0',
     'last: 367',
+    'last: 1, range: { from: "2026-03-01", to: "2026-03-01" }',
     'range: { from: "2026-03-02", to: "2026-03-01" }',
     'range: { from: "2025-01-01", to: "2026-01-02" }',
   ])('BAD_ARGUMENT: %s', async (args) => {
