@@ -251,6 +251,37 @@ program
     }),
   );
 
+program
+  .command('verify')
+  .description(
+    'prove that balances, counts, days and levels are what entries and events sum up to; exits with 1 when not',
+  )
+  .action(() =>
+    doAndExit(async (config, _log, closing) => {
+      const { verifiable } = await import('./subgraphs/index.ts');
+      const { databaseUrlFor, reach } = await import('./subgraphs/store.ts');
+      const { verify } = await import('./subgraphs/verify.ts');
+      const { schemaProblem } = await import('./subgraphs/db.ts');
+      const sql = await reach(await databaseUrlFor(config));
+      closing.add(() => sql.end({ timeout: 5 }));
+      const problem = await schemaProblem(sql);
+      if (problem !== undefined) throw new StartFailure(problem);
+      let shown = Date.now();
+      const { communities, discrepancies } = await verify(sql, verifiable, {
+        onProgress: (done, all) => {
+          if (Date.now() - shown < 5_000 || done === all) return;
+          shown = Date.now();
+          process.stderr.write(`${done} of ${all} communities verified\n`);
+        },
+      });
+      for (const { communityId, check, where, kept, counted } of discrepancies)
+        process.stdout.write(`${communityId}: ${check}: ${where}: kept ${kept}, counted ${counted}\n`);
+      const said = discrepancies.length === 0 ? 'everything adds up' : 'not everything adds up';
+      process.stdout.write(`${communities} communities verified: ${said}.\n`);
+      if (discrepancies.length > 0) process.exitCode = 1;
+    }),
+  );
+
 /** Signs principals with the secret that all processes on one database share. */
 async function signer(config: Config, log: Logger, closing: Closing) {
   const { databaseUrlFor, reach } = await import('./subgraphs/store.ts');

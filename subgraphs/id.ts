@@ -23,6 +23,7 @@ export const idPrefixes = {
   Role: 'rol',
   Rule: 'rul',
   Session: 'ses',
+  Tier: 'tir',
   User: 'usr',
 } as const;
 

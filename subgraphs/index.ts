@@ -6,13 +6,18 @@ import { demoChannels, demoCommunity, demoId, demoPeople } from './demo.ts';
 import type { Subgraph } from './feature.ts';
 import { loadDemo as loadGamification } from './gamification/demo.ts';
 import { gamification } from './gamification/index.ts';
+import { books } from './gamification/verify.ts';
 import { type DemoKeys, issueDemoKeys, loadDemo as loadIdentity } from './identity/demo.ts';
 import { identity } from './identity/index.ts';
 import { catchUp } from './log-reader.ts';
 import { loadDemo as loadMessaging } from './messaging/demo.ts';
 import { messaging } from './messaging/index.ts';
+import type { Verifiable } from './verify.ts';
 
 export { keysWork } from './identity/demo.ts';
+
+/** What `laurel verify` proves. */
+export const verifiable: readonly Verifiable[] = [books];
 
 /** The four subgraphs, in the order that a newcomer reads them. */
 export const subgraphs: readonly Subgraph[] = [identity, community, gamification, messaging];

@@ -71,6 +71,7 @@ describe('imports', () => {
       'page',
       'principal',
       'scopes',
+      'verify',
     ].map((name) => `subgraphs/${name}.ts`);
     const mayNot = (to: string, file: string) =>
       !to.startsWith('node:') &&

@@ -13,6 +13,8 @@ import { leaderboardStream } from './leaderboard-stream.graphql.ts';
 import { ledger } from './ledger.graphql.ts';
 import { level } from './level.graphql.ts';
 import { rule } from './rule.graphql.ts';
+import { tier } from './tier.graphql.ts';
+import { unit } from './unit.graphql.ts';
 import { xpStream } from './xp-stream.graphql.ts';
 
 /** What people earn. */
@@ -23,6 +25,8 @@ export const gamification: Subgraph = subgraph('gamification', [
   adjustment,
   activity,
   level,
+  tier,
+  unit,
   dailyStat,
   count,
   badge,

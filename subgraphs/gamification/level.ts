@@ -26,24 +26,56 @@ export function levelAt(levels: readonly Level[], xp: bigint): Level | null {
   return levels.findLast(({ minXp }) => minXp <= xp) ?? null;
 }
 
+export interface NewLevel {
+  number: number;
+  minXp: bigint | number;
+  name: Record<string, string> | null;
+}
+
+/** A curve: the n-th level begins at `base * (n - 1) ^ exponent` XP. */
+export interface LevelFormula {
+  count: number;
+  base: bigint;
+  exponent: number;
+}
+
+/** The levels of a formula, each at least one XP above the one before. */
+export function levelsBy({ count, base, exponent }: LevelFormula): { number: number; minXp: bigint }[] {
+  let before = -1n;
+  return Array.from({ length: count }, (_, n) => {
+    const minXp = BigInt(Math.floor(Number(base) * n ** exponent));
+    before = minXp > before ? minXp : before + 1n;
+    return { number: n + 1, minXp: before };
+  });
+}
+
 /**
- * Sets levels; those that exist are replaced. Everybody's level follows, and the log tells of each that changed.
+ * Sets levels; those that exist are replaced, and with `onlyThese` the others removed. Everybody's level follows, and the
+ * log tells of each that changed.
  * @cost one update of every profile whose level changed.
  */
 export async function setLevels(
   sql: Sql,
   communityId: string,
-  levels: readonly { number: number; minXp: number; name: Record<string, string> }[],
+  levels: readonly NewLevel[],
+  { onlyThese = false } = {},
 ): Promise<void> {
+  const rows = levels.map(({ minXp, ...level }) => ({ ...level, minXp: String(minXp) }));
   await transaction(sql, async (tx) => {
     await tx`
       -- setLevels: nobody posts meanwhile
       select pg_advisory_xact_lock(${curveLock}, hashtext(${communityId}))`;
+    if (onlyThese) {
+      await tx`
+        -- setLevels: the others
+        delete from gamification.level
+        where community_id = ${communityId} and number <> all(${levels.map(({ number }) => number)}::integer[])`;
+    }
     await tx`
       -- setLevels
       insert into gamification.level (community_id, number, min_xp, name)
       select ${communityId}, l.number, l."minXp", l.name
-      from jsonb_to_recordset(${tx.json(levels as never)}) l(number integer, "minXp" bigint, name jsonb)
+      from jsonb_to_recordset(${tx.json(rows as never)}) l(number integer, "minXp" bigint, name jsonb)
       on conflict (community_id, number) do update set min_xp = excluded.min_xp, name = excluded.name`;
     await tx`
       -- setLevels: who stands elsewhere now

@@ -3,12 +3,13 @@ import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import { levelAt, levelsOf, setLevels } from '../../../subgraphs/gamification/level.ts';
 import { newId } from '../../../subgraphs/id.ts';
+import { eventsAfter } from '../../../subgraphs/log.ts';
 import { eventOf, newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking } from '../../kit/subgraph.ts';
 
 let database: TestDatabase;
-const { entities } = asking(gamification, () => database.resources);
+const { ask, entities } = asking(gamification, () => database.resources);
 beforeAll(async () => {
   database = await freshDatabase();
 });
@@ -58,6 +59,108 @@ describe('levels: query', () => {
   it('gives null where a community has no levels', async () => {
     const bare = { kind: 'system', communityId: newId('Community'), scopes: [] } as const;
     expect(await entities(bare, 'User', ['usr_a'], '{ level { number } }')).toEqual([{ level: null }]);
+  });
+});
+
+const setLevelsOperation = `mutation ($input: SetLevelsInput!) { setLevels(input: $input) {
+  levels { number minXp name { text } } userErrors { code path }
+} }`;
+const setTiersOperation = `mutation ($input: SetTiersInput!) { setTiers(input: $input) {
+  tiers { id minXp name { text } benefits { text } } userErrors { code path }
+} }`;
+const text = (words: string) => [{ lang: 'en', text: words }];
+
+describe('levels and tiers: mutations', () => {
+  it('sets all levels by a table, and everybody stands where the new curve says', async () => {
+    const { id, system, memberIds } = await newCommunity(database.resources);
+    await trackEvents(database.sql, id, [eventOf(memberIds[0] ?? '', { eventType: 'signup' })]);
+    const input = {
+      table: [{ minXp: 10, name: text('Ten') }, { minXp: 100 }, { minXp: 400, name: text('Top') }],
+    };
+    const { setLevels: set } = await ask(system, setLevelsOperation, { input });
+    expect(set.levels).toEqual([
+      { number: 1, minXp: 10, name: { text: 'Ten' } },
+      { number: 2, minXp: 100, name: null },
+      { number: 3, minXp: 400, name: { text: 'Top' } },
+    ]);
+    const standing = '{ level { number } nextLevel { xpRemaining percent level { number } } }';
+    expect(await entities(system, 'User', memberIds, standing)).toEqual([
+      { level: { number: 3 }, nextLevel: null },
+      { level: null, nextLevel: { xpRemaining: 10, percent: 0, level: { number: 1 } } },
+    ]);
+    const events = await eventsAfter(database.sql, { communityId: id, stream: 'xp' }, 0, 10);
+    const changes = events.filter(({ kind }) => kind === 'LevelChanged').map(({ payload }) => payload);
+    expect(changes.map(({ from, to }) => [from, to])).toEqual([
+      [1, 2],
+      [2, 3],
+    ]);
+  });
+
+  it('sets all levels by a formula, named by their numbers', async () => {
+    const { system } = await newCommunity(database.resources);
+    const input = { formula: { count: 4, base: 100, exponent: 1.5, name: text('Level {n}') } };
+    const { setLevels: set } = await ask(system, setLevelsOperation, { input });
+    expect(set.levels.map(({ minXp }: { minXp: number }) => minXp)).toEqual([0, 100, 282, 519]);
+    expect(set.levels[3].name.text).toBe('Level 4');
+  });
+
+  it('sets tiers, with what they bring, and tells how far the next is', async () => {
+    const { id, system, memberIds } = await newCommunity(database.resources);
+    await trackEvents(database.sql, id, [eventOf(memberIds[0] ?? '')]);
+    const gold = { name: text('Gold'), minXp: 300, benefits: [{ texts: text('Free shipping') }] };
+    const { setTiers: set } = await ask(system, setTiersOperation, {
+      input: { tiers: [gold, { name: text('Bronze'), minXp: 0 }] },
+    });
+    expect(set.tiers.map(({ name }: { name: { text: string } }) => name.text)).toEqual(['Bronze', 'Gold']);
+    const standing = '{ tier { name { text } } nextTier { xpRemaining percent tier { benefits { text } } } }';
+    expect((await entities(system, 'User', memberIds, standing))[0]).toEqual({
+      tier: { name: { text: 'Bronze' } },
+      nextTier: {
+        xpRemaining: 200,
+        percent: expect.closeTo(33.3, 1),
+        tier: { benefits: [{ text: 'Free shipping' }] },
+      },
+    });
+    const again = { input: { tiers: [{ ...gold, id: set.tiers[1].id, minXp: 50 }] } };
+    const { setTiers: changed } = await ask(system, setTiersOperation, again);
+    expect(changed.tiers).toMatchObject([{ id: set.tiers[1].id, minXp: 50 }]);
+  });
+
+  it('names units and lets them go below zero', async () => {
+    const { system } = await newCommunity(database.resources);
+    const input = { unit: 'POINTS', name: text('Stars'), mayGoBelowZero: true };
+    const operation = `mutation ($input: SetUnitInput!) { setUnit(input: $input) { unit { name { text } } userErrors { code } } }`;
+    expect((await ask(system, operation, { input })).setUnit).toEqual({
+      unit: { name: { text: 'Stars' } },
+      userErrors: [],
+    });
+    const { units } = await ask(system, '{ units { unit name { text } mayGoBelowZero } }');
+    expect(units[2]).toEqual({ unit: 'POINTS', name: { text: 'Stars' }, mayGoBelowZero: true });
+    expect(units[3]).toEqual({ unit: 'PREMIUM', name: { text: 'PREMIUM' }, mayGoBelowZero: false });
+  });
+});
+
+describe('levels and tiers: refusals', () => {
+  it.each([
+    ['neither table nor formula', setLevelsOperation, {}],
+    ['levels that do not rise', setLevelsOperation, { table: [{ minXp: 5 }, { minXp: 5 }] }],
+    ['too steep a formula', setLevelsOperation, { formula: { count: 3, base: 10, exponent: 4 } }],
+    [
+      'two tiers at the same XP',
+      setTiersOperation,
+      { tiers: [0, 0].map((minXp) => ({ name: text('A'), minXp })) },
+    ],
+  ])('VALIDATION_FAILED: %s', async (_what, operation, input) => {
+    const { system } = await newCommunity(database.resources);
+    const [payload] = Object.values<{ userErrors: object[] }>(await ask(system, operation, { input }));
+    expect(payload?.userErrors).toMatchObject([{ code: 'VALIDATION_FAILED' }]);
+  });
+
+  it('NOT_FOUND: a tier that is not there', async () => {
+    const { system } = await newCommunity(database.resources);
+    const input = { tiers: [{ id: 'tir_none', name: text('A'), minXp: 0 }] };
+    const { setTiers: set } = await ask(system, setTiersOperation, { input });
+    expect(set.userErrors).toEqual([{ code: 'NOT_FOUND', path: ['input', 'tiers', '0', 'id'] }]);
   });
 });
 
