@@ -52,6 +52,7 @@ export class Level {
   description: 'How far a person is from the next level. Scope: stats:read.',
 })
 @Scoped('stats:read')
+@Partner()
 class LevelProgress {
   @Field(() => Level, { description: 'The next level.' })
   level!: Level;

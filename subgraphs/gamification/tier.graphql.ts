@@ -13,7 +13,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Scoped, Usually, Write } from '../feature.ts';
+import { type Feature, Key, Partner, Scoped, Usually, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, Url } from '../scalars.ts';
@@ -35,6 +35,7 @@ import { User } from './user.graphql.ts';
 })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 class Tier {
   @Field(() => ID, { description: '`tir_…`.' })
   id!: string;
@@ -51,6 +52,7 @@ class Tier {
   description: 'How far a person is from the next tier. Scope: stats:read.',
 })
 @Scoped('stats:read')
+@Partner()
 class TierProgress {
   @Field(() => Tier, { description: 'The next tier.' })
   tier!: Tier;

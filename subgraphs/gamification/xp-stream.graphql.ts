@@ -54,6 +54,7 @@ class XpChanged extends StreamItem {
   simpleResolvers: true,
   description: 'A person has another level, higher or lower.',
 })
+@Partner()
 class LevelChanged extends StreamItem {
   userId!: string;
   fromNumber!: number;
