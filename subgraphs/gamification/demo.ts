@@ -9,10 +9,11 @@ import type { Posting } from './decide.ts';
 import { type NewEvent, trackEvents } from './event.ts';
 import { createLeaderboard, type LeaderboardSettings } from './leaderboard.ts';
 import { setLevels } from './level.ts';
-import { ownOrigin } from './origin.ts';
+import { type Origin, ownOrigin } from './origin.ts';
 import { postAll } from './posting.ts';
 import { type NewRule, plainRule, setRules } from './rule.ts';
-import type { Unit } from './unit.ts';
+import { addTiers, type Tier } from './tier.ts';
+import { setUnits, type Unit, type UnitSettings } from './unit.ts';
 
 const rules: NewRule[] = [
   rule(0, 'signup', { en: 'Signed up', de: 'Angemeldet' }, { XP: 500, POINTS: 500 }, { lifetimeCap: 1 }),
@@ -73,6 +74,24 @@ const badges: [en: string, de: string, description: string, more?: Partial<Badge
   ['Founder', 'Gründer', 'One of the first eight.', { quantity: 8 }],
 ];
 
+const tiers: Tier[] = [
+  ['Bronze', 'Bronze', 0n, 'A place at the table', 'Ein Platz am Tisch'],
+  ['Silver', 'Silber', 2_000n, 'Free shipping', 'Kostenloser Versand'],
+  ['Gold', 'Gold', 5_000n, 'Early access', 'Vorabzugang'],
+  ['Laurel', 'Lorbeer', 20_000n, 'A seat in the council', 'Ein Sitz im Rat'],
+].map(([en, de, minXp, benefit, vorteil], n) => ({
+  id: demoId('Tier', n),
+  minXp: minXp as bigint,
+  name: { en: String(en), de: String(de) },
+  benefits: [{ en: String(benefit), de: String(vorteil) }],
+  imageUrl: `https://example.org/tiers/${n + 1}.png`,
+}));
+
+const units: UnitSettings[] = [
+  { unit: 'COINS', name: { en: 'Coins', de: 'Münzen' }, mayGoBelowZero: false },
+  { unit: 'POINTS', name: { en: 'Points', de: 'Punkte' }, mayGoBelowZero: false },
+];
+
 const everybody = { startsOn: null, endsOn: null, enabled: true, rankRoleIds: [], viewRoleIds: [] };
 const columns = ['rank', 'displayName', 'score'].map((column) => ({ column, visible: true }));
 
@@ -126,21 +145,51 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
     })),
   );
 
-  const events = earned(now);
+  await addTiers(sql, communityId, tiers);
+  await setUnits(sql, communityId, units);
+
+  const events = [...earned(now), ...orders(now)];
+  const taken = await takenIds(sql, communityId);
+  const isNew = taken.size === 0;
   const made = new Map<EntityName, number>();
-  const makeId = (entity: EntityName) => {
+  const makeId = (entity: EntityName): string => {
     const count = (made.get(entity) ?? 0) + 1;
     made.set(entity, count);
-    return demoId(entity, count);
+    const id = demoId(entity, count);
+    return taken.has(id) ? makeId(entity) : id;
   };
   await postAll(sql, communityId, awards(now), makeId);
-  for (let from = 0; from < events.length; from += 500) {
-    await trackEvents(sql, communityId, events.slice(from, from + 500), makeId);
+  for (let from = 0; from < events.length; from += 1_000) {
+    await trackEvents(sql, communityId, events.slice(from, from + 1_000), makeId);
   }
-  await fillFeed(sql, now, makeId);
+  // On another day its moments are others, and nothing of it could be told again.
+  if (isNew) await fillFeed(sql, now, makeId);
   for (const [n, board] of leaderboards.entries()) {
     await createLeaderboard(sql, communityId, board, `demo-${n}`, now, (entity) => demoId(entity, n));
   }
+  // Nobody was told of its days before.
+  if (isNew) {
+    await sql`
+      -- loadDemo: days
+      update gamification.daily_stat set restated_at = null
+      where community_id = ${communityId}`;
+  }
+}
+
+/** The ids that a demo loaded before, or in part, has taken: those of its own day. */
+async function takenIds(sql: Sql, communityId: string): Promise<Set<string>> {
+  const dayMs = 24 * 60 * 60 * 1_000;
+  const rows = await sql<{ id: string }[]>`
+    -- takenIds
+    select id from gamification.event
+    where community_id = ${communityId} and id < ${demoId('LedgerEvent', dayMs)}
+    union all
+    select id from gamification.ledger_entry
+    where community_id = ${communityId} and id < ${demoId('LedgerEntry', dayMs)}
+    union all
+    select id from gamification.badge_award
+    where community_id = ${communityId} and id < ${demoId('BadgeAward', dayMs)}`;
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** What everybody did, oldest first: something every day. The rule `signup` is left for whoever tries it. */
@@ -201,6 +250,20 @@ async function fillFeed(sql: Sql, now: Date, makeId: (entity: EntityName) => str
   const last = posted.at(-1);
   if (last === undefined || last instanceof Refusal) throw last ?? new Error('Nothing was posted.');
   await reverseEvent(sql, communityId, { eventId: last.eventId, ...said('return', 'Returned.', 2) });
+}
+
+/** Fifteen orders of the person that GamifyHost's examples name, through GamifyHost. */
+function orders(now: Date): NewEvent[] {
+  const origin: Origin = { ...ownOrigin, source: 'GAMIFYHOST' };
+  return Array.from({ length: 15 }, (_, n) => ({
+    user: { external: { system: 'GAMIFYHOST', value: 'user_12345' } },
+    eventType: 'purchase',
+    amount: null,
+    metadata: { order: `order-${1_001 + n}` },
+    occurredAt: demoMoment(now, 60 - n * 4, 900 + n),
+    reference: `demo-order-${n}`,
+    origin,
+  }));
 }
 
 /** Who was awarded what by hand: the others come by themselves, from what everybody did. */
