@@ -199,7 +199,7 @@ class TierResolver {
   @FieldResolver(() => [LocalizedText], { description: 'What it brings.' })
   @Usually(5)
   benefits(@Root() { benefits }: Row): LocalizedText[] {
-    return benefits.map(localized);
+    return benefits.map((texts) => localized(texts));
   }
 }
 

@@ -83,7 +83,7 @@ async function act({ id, memberIds }: TestCommunity, one: Deed, eventIds: string
       case 'spend': {
         const { unit, amount, reference } = one;
         const userId = memberIds[one.person] ?? '';
-        const spending = { userId, unit, amount: BigInt(amount), occurredAt: null };
+        const spending = { userId, unit, amount: BigInt(amount), occurredAt: null, item: null };
         return [await spendBalance(sql, id, { ...spending, ...said(reference) })];
       }
       case 'adjust': {
