@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { type Feature, Scoped } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
-import { type Counts, countsByUser, talkReader } from './count.ts';
+import { type Counts, countsByUser } from './count.ts';
 import { User } from './user.graphql.ts';
 
 const countsOf = perRequest<string, Counts>((ids, { sql, principal }) =>
@@ -61,5 +61,4 @@ class UserCountsResolver {
 export const count: Feature = {
   name: 'count',
   resolvers: [UserCountsResolver],
-  readers: () => [talkReader],
 };

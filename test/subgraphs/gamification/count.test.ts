@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countsByUser, talkReader } from '../../../subgraphs/gamification/count.ts';
+import { countsByUser } from '../../../subgraphs/gamification/count.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
+import { messageEvents } from '../../../subgraphs/gamification/message-event.ts';
 import { plainRule, setRules } from '../../../subgraphs/gamification/rule.ts';
 import { newId } from '../../../subgraphs/id.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
@@ -32,8 +33,8 @@ describe('counts', () => {
       { kind: 'MessagePosted', user_id: null, payload: { messageId: 'msg_d' } },
     ];
     await sql`select log.append(${id}, 'messages', ${sql.json(told)})`;
-    await Promise.all([catchUp(sql, talkReader), catchUp(sql, talkReader)]);
-    await catchUp(sql, talkReader);
+    await Promise.all([catchUp(sql, messageEvents), catchUp(sql, messageEvents)]);
+    await catchUp(sql, messageEvents);
     const counts = await countsByUser(sql, id, memberIds);
     expect(counts).toMatchObject([
       { messages: 2, replies: 0, reactions: 0 },
