@@ -64,6 +64,7 @@ const selected = parse(`{
   ${ours}type: __typename
   ${ours}cursor: cursor
   ... on StreamGap { ${ours}from: from ${ours}gap: reason }
+  ... on StreamEnding { ${ours}ending: reason ${ours}reconnectAfterMs: reconnectAfterMs }
 }`);
 const pageSize = 100;
 /** An argument of streams that tell how things stand after each gap, so that no gap has to be filled. */
@@ -236,12 +237,15 @@ function takeItem(value: unknown): Item {
     taken[name.slice(ours.length)] = item[name];
     delete item[name];
   }
-  const { type, cursor, from, gap } = taken;
+  const { type, cursor, from, gap, ending, reconnectAfterMs } = taken;
   return {
     type: String(type),
     cursor: String(cursor),
     gap: gap === undefined ? undefined : { from: String(from), reason: String(gap) },
-    ending: type === 'StreamEnding' ? { reason: 'DRAINING', reconnectAfterMs: 0 } : undefined,
+    ending:
+      ending === undefined
+        ? undefined
+        : { reason: String(ending), reconnectAfterMs: Number(reconnectAfterMs) },
   };
 }
 

@@ -29,8 +29,10 @@ describe('the document of a stream', () => {
     ],
     ['of a code generator', XpOfDocument],
     ['that is parsed', parse('subscription { xp { cursor } }')],
-  ])('is valid %s', (_what, query) => {
-    expect(faultsOf(streamDocument(query, twins).text)).toEqual([]);
+  ])('is valid %s, and so is the query that fills its gaps', (_what, query) => {
+    const { text, pull } = streamDocument(query, twins);
+    expect(faultsOf(text)).toEqual([]);
+    expect(faultsOf(pull?.text ?? '{')).toEqual([]);
   });
 
   it('takes out of an item what it asked for itself, and nothing else', () => {
