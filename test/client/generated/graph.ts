@@ -108,12 +108,16 @@ export type XpOfSubscription = { xp:
     | { __typename: 'BadgeAwarded', cursor: string }
     | { __typename: 'LeaderboardChanged', cursor: string }
     | { __typename: 'LevelChanged', cursor: string }
+    | { __typename: 'MessageDeleted', cursor: string }
+    | { __typename: 'MessageEdited', cursor: string }
     | { __typename: 'MessagePosted', cursor: string }
     | { __typename: 'MessageReacted', cursor: string }
+    | { __typename: 'StreamEnding', cursor: string }
     | { __typename: 'StreamGap', reason: GapReason, cursor: string }
     | { __typename: 'StreamReady', cursor: string }
     | { __typename: 'StreamResumed', cursor: string }
     | { __typename: 'XpChanged', total: number | string, cursor: string, user: { displayName: string }, entry: { amount: number | string, eventType: string } | null }
+    | { __typename: 'XpSnapshot', cursor: string }
    };
 
 export class TypedDocumentString<TResult, TVariables>
