@@ -86,6 +86,12 @@ const nodeTypes: ReadonlyMap<EntityName, NodeType> = new Map([
     'stats:read',
     'What an event of one type earns, and how often. Scope: stats:read.',
   ),
+  nodeType(
+    'Tier',
+    'gamification',
+    'stats:read',
+    'A broad rank by XP, and what it brings. Scope: stats:read.',
+  ),
   nodeType('Message', 'messaging', 'messages:read', 'What somebody said in a channel. Scope: messages:read.'),
 ]);
 

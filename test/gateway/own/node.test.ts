@@ -12,13 +12,14 @@ let one: Record<string, string>;
 
 beforeAll(async () => {
   laurel = await testLaurel();
-  const { users, viewer, channels, roles, penalties, rules } = await data(
+  const { users, viewer, channels, roles, penalties, rules, tiers } = await data(
     laurel.handle,
     `{
       viewer { apiKey { id } community { id } }
       roles(first: 1) { nodes { id } }
       penalties(first: 1) { nodes { id } }
       rules(first: 1) { nodes { id } }
+      tiers { id }
       users(first: 20) { nodes {
         id
         badges(first: 1) { nodes { id badge { id } } }
@@ -55,6 +56,7 @@ beforeAll(async () => {
     Penalty: penalties.nodes[0].id,
     Role: roles.nodes[0].id,
     Rule: rules.nodes[0].id,
+    Tier: tiers[0].id,
     User: users.nodes[0].id,
   };
 });
@@ -140,6 +142,7 @@ describe('node, for whom it is not', () => {
     Penalty: 'penalties:read',
     Role: 'community:read',
     Rule: 'stats:read',
+    Tier: 'stats:read',
     User: 'users:read',
   } as const;
 
