@@ -134,6 +134,7 @@ describe('configuration', () => {
       ['PORT', '4000'],
       ['HOST', '127.0.0.1'],
       ['LAUREL_DATA', './.laurel'],
+      ['LAUREL_FILES_URL', ''],
       ['DATABASE_URL', ''],
       ['LAUREL_LOG', 'warn'],
       ['LAUREL_ORIGINS', ''],

@@ -62,7 +62,7 @@ describe('a page of an allowed origin', () => {
     expect(response.status).toBe(204);
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'access-control-allow-origin': allowed,
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, POST, PUT',
       'access-control-allow-headers': 'content-type,x-api-key',
       'access-control-max-age': '600',
     });

@@ -59,7 +59,7 @@ const say = (body: string) =>
   mutate('sendMessage', { channelId: room, body, senderId: place.memberIds[0], idempotencyKey: body });
 
 const following = `subscription ($channelIds: [ID!]!) {
-  messages(channelIds: $channelIds) { ... on StreamReady { retentionSeconds } ... on MessagePosted { message { body } } }
+  messages(channelIds: $channelIds) { ... on StreamReady { retentionSeconds } ... on MessagePosted { message { body } } ... on StreamEnding { reason } }
 }`;
 
 /** A person's stream of the room: its items as they come, and how it ends. */
@@ -72,11 +72,13 @@ function follow(headers: Headers) {
     open = resolve;
   });
   const ended = new Promise<unknown>((resolve) => {
-    client.subscribe<{ messages: { message?: { body: string } } }>(
+    client.subscribe<{ messages: { message?: { body: string }; reason?: string } }>(
       { query: following, variables: { channelIds: [room] } },
       {
         next({ data: item }) {
-          const body = item?.messages.message?.body;
+          const { message, reason } = item?.messages ?? {};
+          if (reason !== undefined) return resolve(reason);
+          const body = message?.body;
           if (body === undefined) return open();
           bodies.push(body);
           heard.get(body)?.();
@@ -152,7 +154,7 @@ describe('somebody suspended', () => {
       endsAt,
       idempotencyKey: 'a',
     });
-    expect(codesOf(await stream.ended)).toEqual(['BAD_CREDENTIAL']);
+    expect(await stream.ended).toBe('PERMISSION_REVOKED');
     // Each from an address of its own: who guesses from one is slowed down.
     const ask = async (n: number) => {
       const from = { ...headers, 'x-forwarded-for': `10.0.0.${n}` };

@@ -61,7 +61,7 @@ describe('secrets', () => {
     const [one, other] = await Promise.all([0, 1].map(() => openSecrets(database.sql, fail)));
     const values = purposes.map((purpose) => String(one?.of(purpose)()[0]?.secret));
     expect(purposes.map((purpose) => String(other?.of(purpose)()[0]?.secret))).toEqual(values);
-    expect(new Set(values).size).toBe(3);
+    expect(new Set(values).size).toBe(purposes.length);
     expect(one?.of('cursor')()[0]?.secret).toHaveLength(32);
     await Promise.all([one?.close(), other?.close()]);
   });
