@@ -18,11 +18,12 @@ export function addCommunityCommands(program: Command): void {
     .requiredOption('--slug <slug>', 'its name in URLs and in x-community: small letters, digits, hyphens')
     .requiredOption('--name <name>', 'its name for people, in English')
     .option('--time-zone <zone>', 'the IANA time zone that its days are counted in', 'UTC')
+    .option('--events-add-members', 'events of people whom nobody knows make them members', false)
     .addHelpText(
       'after',
       '\nWhere no Laurel runs and DATABASE_URL is unset, it starts the embedded database.',
     )
-    .action((wish: { slug: string; name: string; timeZone: string }) =>
+    .action((wish: { slug: string; name: string; timeZone: string; eventsAddMembers: boolean }) =>
       onDatabase(async ({ sql }) => {
         const { foundCommunity } = await import('../subgraphs/community/community.ts');
         const { renewSystemKey } = await import('../subgraphs/identity/system-key.ts');

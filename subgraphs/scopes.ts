@@ -5,6 +5,7 @@
 export const scopes = {
   'users:read': 'Profiles: names, e-mail addresses, external ids. Returning.AI: Get User Data.',
   'community:read': 'The community itself, its channels and roles.',
+  'community:write': 'What the community allows: whether events make people members.',
   'roles:write': 'Making, changing, giving and taking roles. Returning.AI: Manage Roles.',
   'channels:write': 'Opening, changing and closing channels. Returning.AI: Manage Channels.',
   'fields:read': 'Custom fields, their values and histories. Returning.AI: userFields.',

@@ -1,11 +1,22 @@
-import { Arg, Ctx, Field, FieldResolver, ID, ObjectType, Query, Resolver, Root } from 'type-graphql';
+import {
+  Arg,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  InputType,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+} from 'type-graphql';
 import type { Context } from '../context.ts';
-import { type Feature, Key, Partner, Scoped } from '../feature.ts';
+import { type Feature, Key, Partner, Scoped, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, TimeZone } from '../scalars.ts';
-import { LocalizedText, localized } from '../shared.graphql.ts';
-import { communitiesById, type Community as Row } from './community.ts';
+import { LocalizedText, localized, Payload } from '../shared.graphql.ts';
+import { communitiesById, type Community as Row, updateCommunity } from './community.ts';
 
 @ObjectType('Community', { simpleResolvers: true, description: 'A community: its people, places and game.' })
 @Key('id')
@@ -25,6 +36,29 @@ export class Community {
   @Field(() => DateTime, { description: 'When it was founded. Scope: community:read.' })
   @Scoped('community:read')
   createdAt!: Date;
+
+  @Field(() => Boolean, {
+    description:
+      'An event of an e-mail address, user name or external id of nobody makes that person a member; false unless it is set. Scope: community:read.',
+  })
+  @Scoped('community:read')
+  eventsAddMembers!: boolean;
+}
+
+@InputType({ description: 'What the community allows; what is left out stays.' })
+class UpdateCommunityInput {
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      'Whether an event of an e-mail address, user name or external id of nobody makes that person a member.',
+  })
+  eventsAddMembers?: boolean | null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'What came of `updateCommunity`.' })
+class UpdateCommunityPayload extends Payload {
+  @Field(() => Community, { nullable: true, description: 'The community; null when it was refused.' })
+  community: object | null = null;
 }
 
 // A caller sees the community it is in, and no other.
@@ -53,6 +87,21 @@ class CommunityResolver {
     return found === null || (id ?? found.id) !== found.id || (slug ?? found.slug) !== found.slug
       ? null
       : found;
+  }
+
+  @Write(() => UpdateCommunityPayload, {
+    scope: 'community:write',
+    description: 'Sets what the community allows; a person needs ADMINISTRATOR.',
+  })
+  async updateCommunity(
+    @Arg('input', () => UpdateCommunityInput, { description: 'What is to be another.' })
+    { eventsAddMembers }: UpdateCommunityInput,
+    @Ctx() context: Context,
+  ): Promise<UpdateCommunityPayload> {
+    const { sql, principal } = context;
+    await updateCommunity(sql, principal, eventsAddMembers == null ? {} : { eventsAddMembers });
+    const community = await communityById(context).load(communityOf(principal));
+    return Object.assign(new UpdateCommunityPayload(), { community });
   }
 
   @FieldResolver(() => LocalizedText, { description: 'The name to show. Scope: community:read.' })

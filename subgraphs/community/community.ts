@@ -1,6 +1,8 @@
 import { alignTo, type Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import { communityOf, type Principal } from '../principal.ts';
+import { mustHave } from './access.ts';
 
 // The community itself.
 
@@ -10,28 +12,49 @@ export interface Community {
   name: Record<string, string>;
   timeZone: string;
   createdAt: Date;
+  /** Events of people whom nobody knows make them members. */
+  eventsAddMembers: boolean;
 }
 
 /** Communities by id, in their order; null where there is none. @cost one query by primary key. */
 export async function communitiesById(sql: Sql, ids: readonly string[]): Promise<(Community | null)[]> {
   const rows = await sql<Community[]>`
     -- communitiesById
-    select community_id as id, slug, name, time_zone as "timeZone", created_at as "createdAt"
+    select ${columns(sql)}
     from community.community
     where community_id = any(${ids as string[]})`;
   return alignTo(ids, rows, ({ id }) => id);
 }
 
-/** Adds a community; one that exists is left as it is. */
+/** Adds a community whose events add no members; one that exists is left as it is. */
 export async function addCommunity(
   sql: Sql,
-  { id, slug, name, timeZone, createdAt }: Community,
+  { id, slug, name, timeZone, createdAt }: Omit<Community, 'eventsAddMembers'>,
 ): Promise<void> {
   await sql`
     -- addCommunity
     insert into community.community (community_id, slug, name, time_zone, created_at)
     values (${id}, ${slug}, ${sql.json(name)}, ${timeZone}, ${createdAt})
     on conflict do nothing`;
+}
+
+/** What of a community its administrators set; what is absent stays. */
+export interface CommunitySettings {
+  eventsAddMembers?: boolean;
+}
+
+/** Sets what a community allows. @throws FORBIDDEN  for people who don't administer it. */
+export async function updateCommunity(
+  sql: Sql,
+  principal: Principal,
+  { eventsAddMembers }: CommunitySettings,
+): Promise<void> {
+  await mustHave(sql, principal, 'ADMINISTRATOR', 'Setting what the community allows');
+  await sql`
+    -- updateCommunity
+    update community.community
+    set events_add_members = coalesce(${eventsAddMembers ?? null}, events_add_members)
+    where community_id = ${communityOf(principal)}`;
 }
 
 /** What a community begins with. */
@@ -42,6 +65,8 @@ export interface NewCommunity {
   name: string;
   /** IANA; where its days begin. */
   timeZone: string;
+  /** Events of people whom nobody knows make them members; no when absent. */
+  eventsAddMembers?: boolean;
 }
 
 /**
@@ -49,7 +74,7 @@ export interface NewCommunity {
  * @throws VALIDATION_FAILED, CONFLICT (the slug is another's)
  */
 export async function foundCommunity(sql: Sql, wish: NewCommunity, now: Date): Promise<Community> {
-  const { slug, timeZone } = wish;
+  const { slug, timeZone, eventsAddMembers = false } = wish;
   const name = wish.name.trim();
   if (!/^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$/.test(slug)) {
     const form = '1-100 small letters, digits and hyphens, a letter or digit at both ends';
@@ -61,11 +86,15 @@ export async function foundCommunity(sql: Sql, wish: NewCommunity, now: Date): P
     const message = `There is no time zone "${timeZone}": it is an IANA name like Europe/Berlin.`;
     throw new Refusal('VALIDATION_FAILED', message, {}, ['timeZone']);
   }
-  const community: Community = { id: newId('Community'), slug, name: { en: name }, timeZone, createdAt: now };
+  const id = newId('Community');
+  const community: Community = {
+    ...{ id, slug, name: { en: name }, timeZone },
+    ...{ createdAt: now, eventsAddMembers },
+  };
   const { count } = await sql`
     -- foundCommunity
-    insert into community.community (community_id, slug, name, time_zone, created_at)
-    values (${community.id}, ${slug}, ${sql.json(community.name)}, ${timeZone}, ${now})
+    insert into community.community (community_id, slug, name, time_zone, created_at, events_add_members)
+    values (${id}, ${slug}, ${sql.json(community.name)}, ${timeZone}, ${now}, ${eventsAddMembers})
     on conflict (slug) do nothing`;
   if (count === 0)
     throw new Refusal('CONFLICT', `There is a community "${slug}" already: take another slug.`, {}, ['slug']);
@@ -76,7 +105,7 @@ export async function foundCommunity(sql: Sql, wish: NewCommunity, now: Date): P
 export async function allCommunities(sql: Sql): Promise<Community[]> {
   return sql<Community[]>`
     -- allCommunities
-    select community_id as id, slug, name, time_zone as "timeZone", created_at as "createdAt"
+    select ${columns(sql)}
     from community.community
     order by created_at, community_id`;
 }
@@ -85,11 +114,16 @@ export async function allCommunities(sql: Sql): Promise<Community[]> {
 export async function communityNamed(sql: Sql, named: string): Promise<Community> {
   const [community] = await sql<Community[]>`
     -- communityNamed
-    select community_id as id, slug, name, time_zone as "timeZone", created_at as "createdAt"
+    select ${columns(sql)}
     from community.community
     where community_id = ${named} or slug = ${named}`;
   if (community !== undefined) return community;
   throw new Refusal('NOT_FOUND', `There is no community "${named}": \`laurel community list\` has them all.`);
+}
+
+function columns(sql: Sql) {
+  return sql`community_id as id, slug, name, time_zone as "timeZone", created_at as "createdAt",
+      events_add_members as "eventsAddMembers"`;
 }
 
 /** PostgreSQL counts days by it and JavaScript writes it, so both have to know it. */

@@ -282,15 +282,18 @@ type UsesHere = Map<string, { day: string; at: number }[]>;
 function unruled({ rules }: Ground, { eventType, amount, moves }: Posting): Refusal | undefined {
   if (moves !== undefined) return undefined;
   const own = rules.get(eventType) ?? [];
-  if (own.length === 0 && countedAs[eventType] === undefined) {
-    const message = `No enabled rule has the event type "${eventType}".`;
-    return new Refusal('RULE_NOT_FOUND', message, {}, ['input', 'eventType']);
-  }
+  if (own.length === 0 && countedAs[eventType] === undefined) return noRule(eventType);
   if (amount !== null && !own.some(countsAmount)) {
     const message = `No rule of "${eventType}" looks at an amount: leave it out.`;
     return new Refusal('VALIDATION_FAILED', message, {}, ['input', 'amount']);
   }
   return undefined;
+}
+
+/** The refusal of an event type that nothing is done with. */
+export function noRule(eventType: string): Refusal {
+  const message = `No enabled rule has the event type "${eventType}".`;
+  return new Refusal('RULE_NOT_FOUND', message, {}, ['input', 'eventType']);
 }
 
 type RuledMove = Move & { ruleId?: string };

@@ -19,11 +19,11 @@ import { communityOf } from '../principal.ts';
 import { DateTime, Decimal, Json } from '../scalars.ts';
 import { Payload, ReplayablePayload, type UserError, UserIdentifierInput } from '../shared.graphql.ts';
 import { awardById, BadgeAward } from './badge-award.graphql.ts';
-import { type NewEvent, trackEvents } from './event.ts';
+import { type NewEvent, type Tracked, trackEvents } from './event.ts';
 import { EventSource, LedgerEntry } from './ledger.graphql.ts';
 import { messageEvents } from './message-event.ts';
 import { originOf } from './origin.ts';
-import type { Posted } from './posting.ts';
+import { User } from './user.graphql.ts';
 
 /** How far the clock of a sender may be ahead. */
 const clockSkewMs = 300_000;
@@ -51,7 +51,10 @@ class TrackEventInput {
     metadata: metadataRules,
   });
 
-  @Field(() => UserIdentifierInput, { description: 'To whom.' })
+  @Field(() => UserIdentifierInput, {
+    description:
+      'To whom. Where `Community.eventsAddMembers` is set, an e-mail address, user name or external id of nobody makes them a member.',
+  })
   user!: UserIdentifierInput;
 
   @Field(() => String, {
@@ -146,6 +149,15 @@ class TrackEventPayload extends ReplayablePayload {
   @Field(() => ID, { nullable: true, description: 'The event, `evt_…`; null when it was refused.' })
   eventId: string | null = null;
 
+  @Field(() => User, { nullable: true, description: 'To whom; null when it was refused.' })
+  user: object | null = null;
+
+  @Field(() => Boolean, {
+    description:
+      'The person was unknown and was made a member for this event, as `Community.eventsAddMembers` allows; false in repeats.',
+  })
+  userCreated = false;
+
   awardIds: string[] = [];
 }
 
@@ -171,7 +183,7 @@ class TrackEventsPayload extends Payload {
   results: TrackEventPayload[] = [];
 }
 
-const track = collected<NewEvent, Posted>((sql, communityId, events) =>
+const track = collected<NewEvent, Tracked>((sql, communityId, events) =>
   trackEvents(sql, communityId, events),
 );
 
@@ -207,7 +219,7 @@ class EventResolver {
     const answers = (await trackEvents(sql, communityOf(principal), right)).values();
     tail.wake();
     const results = checked.map((one, at) => {
-      const answer = Array.isArray(one) ? one : (answers.next().value as Posted | Refusal);
+      const answer = Array.isArray(one) ? one : (answers.next().value as Tracked | Refusal);
       if (!Array.isArray(answer) && !(answer instanceof Refusal)) return payloadOf(answer);
       const userErrors = Array.isArray(answer) ? answer : [errorOf(answer)];
       return Object.assign(new TrackEventPayload(), {
@@ -270,9 +282,11 @@ function pathIn([input = 'input', ...rest]: readonly string[], at: number): stri
   return [input, 'events', String(at), ...rest];
 }
 
-function payloadOf({ eventId, entries, outcome, level, awardIds, replayed }: Posted): TrackEventPayload {
+function payloadOf({ entries, level, userId, userMade, ...tracked }: Tracked): TrackEventPayload {
+  const { eventId, outcome, awardIds, replayed } = tracked;
   const leveledUp = level !== null && level.after > level.before;
-  const said = { eventId, outcome, ledger: entries, leveledUp, awardIds, replayed };
+  const about = { user: { id: userId }, userCreated: userMade };
+  const said = { eventId, outcome, ledger: entries, leveledUp, awardIds, replayed, ...about };
   return Object.assign(new TrackEventPayload(), said);
 }
 

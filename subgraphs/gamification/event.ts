@@ -1,9 +1,9 @@
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
-import type { Posting } from './decide.ts';
+import { countedAs, noRule, type Posting } from './decide.ts';
 import { type Origin, ownOrigin } from './origin.ts';
-import { type Identifier, membersNamed, nobody } from './person.ts';
+import { addMembersNamed, type Identifier, membersNamed, nobody } from './person.ts';
 import { type Posted, postAll } from './posting.ts';
 
 // Events that earn: what happened, to whom, and by the community's rules what it is worth.
@@ -34,30 +34,91 @@ export interface NewEvent {
   origin?: Origin;
 }
 
+/** What came of an event, and whom it was about. */
+export interface Tracked extends Posted {
+  userId: string;
+  /** The person was made a member for this event. */
+  userMade: boolean;
+}
+
 /**
- * Tracks up to 1,000 events; all that follows from them commits together.
+ * Tracks up to 1,000 events; all that follows from them commits together. People whom nobody knows are made members
+ * before, where the community allows it: an event that is then refused leaves them.
  * @param makeId  makes the ids of events and entries; the demo has its own.
  * @returns one answer per event, in their order; a Refusal where one was refused, which costs the others nothing.
- * @throws nothing but faults; in the answers: NOT_FOUND and those of `postAll`
- * @cost as `postAll`, and one statement before.
+ * @throws nothing but faults; in the answers: NOT_FOUND, VALIDATION_FAILED and those of `postAll`
+ * @cost as `postAll`, and one statement before; two more when somebody is unknown.
  */
 export async function trackEvents(
   sql: Sql,
   communityId: string,
   events: readonly NewEvent[],
   makeId: typeof newId = newId,
-): Promise<(Posted | Refusal)[]> {
-  const userIds = await membersNamed(
+): Promise<(Tracked | Refusal)[]> {
+  const people = await peopleOf(sql, communityId, events);
+  const checked = events.map(({ user: _, origin = ownOrigin, ...event }, at): Posting | Refusal => {
+    const person = people[at] ?? nobody();
+    return person instanceof Refusal ? person : { ...event, userId: person.userId, origin };
+  });
+  const postings = checked.filter((one): one is Posting => !(one instanceof Refusal));
+  const answers = (await postAll(sql, communityId, postings, makeId)).values();
+  return people.map((person) => {
+    if (person instanceof Refusal) return person;
+    const answer = answers.next().value as Posted | Refusal;
+    return answer instanceof Refusal ? answer : { ...answer, userId: person.userId, userMade: person.made };
+  });
+}
+
+/** Whom each event is about, or why it is refused. */
+async function peopleOf(
+  sql: Sql,
+  communityId: string,
+  events: readonly NewEvent[],
+): Promise<({ userId: string; made: boolean } | Refusal)[]> {
+  const found = await membersNamed(
     sql,
     communityId,
     events.map(({ user }) => user),
   );
-  const checked = events.map(({ user: _, origin = ownOrigin, ...event }, at): Posting | Refusal => {
-    const userId = userIds[at] ?? null;
-    if (userId === null) return nobody();
-    return ownEventTypes.has(event.eventType) ? ownType(event.eventType) : { ...event, userId, origin };
+  const people = events.map(({ eventType }, at) => {
+    if (ownEventTypes.has(eventType)) return ownType(eventType);
+    const userId = found[at] ?? null;
+    return userId === null ? nobody() : { userId, made: false };
   });
-  const postings = checked.filter((one): one is Posting => !(one instanceof Refusal));
-  const answers = (await postAll(sql, communityId, postings, makeId)).values();
-  return checked.map((one) => (one instanceof Refusal ? one : (answers.next().value as Posted | Refusal)));
+  const unknown = events.flatMap(({ user, eventType }, at) =>
+    found[at] == null && user.id === undefined && !ownEventTypes.has(eventType)
+      ? [{ at, user, eventType }]
+      : [],
+  );
+  if (unknown.length === 0) return people;
+  const welcome = await welcomeTypes(sql, communityId, [
+    ...new Set(unknown.map(({ eventType }) => eventType)),
+  ]);
+  if (welcome === null) return people;
+  // Nobody becomes a member by what is refused anyway.
+  const newcomers = unknown.filter(({ eventType }) => welcome.has(eventType));
+  for (const { at, eventType } of unknown) people[at] = noRule(eventType);
+  const added = await addMembersNamed(
+    sql,
+    communityId,
+    newcomers.map(({ user }) => user),
+  );
+  for (const [n, { at }] of newcomers.entries()) people[at] = added[n] ?? nobody();
+  return people;
+}
+
+/** Those of the event types that something is done with; null where events make nobody a member. */
+async function welcomeTypes(
+  sql: Sql,
+  communityId: string,
+  eventTypes: readonly string[],
+): Promise<ReadonlySet<string> | null> {
+  const [row] = await sql<{ allowed: boolean; ruled: string[] }[]>`
+    -- welcomeTypes
+    select community.events_add_members(${communityId}) as allowed, array(
+      select distinct event_type from gamification.rule
+      where community_id = ${communityId} and event_type = any(${eventTypes as string[]}) and enabled
+    ) as ruled`;
+  if (row?.allowed !== true) return null;
+  return new Set([...row.ruled, ...Object.keys(countedAs)]);
 }

@@ -7,6 +7,7 @@ import {
   foundCommunity,
 } from '../../../subgraphs/community/community.ts';
 import { community } from '../../../subgraphs/community/index.ts';
+import { addAdministrators } from '../../../subgraphs/community/member.ts';
 import { anonymous } from '../../../subgraphs/principal.ts';
 import { newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
@@ -39,6 +40,13 @@ describe('founding a community: rules', () => {
     expect(await communityNamed(database.sql, 'acme')).toEqual(made);
     expect(await communityNamed(database.sql, made.id)).toEqual(made);
     expect(await allCommunities(database.sql)).toContainEqual(made);
+    expect(made.eventsAddMembers).toBe(false);
+  });
+
+  it('lets its events add members from the beginning when that is wished', async () => {
+    const wish = { slug: 'open', name: 'Open', timeZone: 'UTC', eventsAddMembers: true };
+    await foundCommunity(database.sql, wish, new Date());
+    expect(await communityNamed(database.sql, 'open')).toMatchObject({ eventsAddMembers: true });
   });
 });
 
@@ -106,6 +114,37 @@ describe('community: query', () => {
     const [home, away] = [await newCommunity(database.resources), await newCommunity(database.resources)];
     const ids = [away.id, home.id];
     expect(await entities(home.system, 'Community', ids, '{ slug }')).toEqual([null, { slug: home.slug }]);
+  });
+});
+
+describe('community: mutation', () => {
+  const update = `mutation ($input: UpdateCommunityInput!) {
+    updateCommunity(input: $input) { community { eventsAddMembers } userErrors { code } }
+  }`;
+
+  it('sets whether events add members, and leaves what is left out', async () => {
+    const { system, person, id, memberIds } = await newCommunity(database.resources);
+    await addAdministrators(database.sql, id, memberIds.slice(0, 1));
+    for (const [input, eventsAddMembers] of [
+      [{}, false],
+      [{ eventsAddMembers: true }, true],
+      [{ eventsAddMembers: null }, true],
+      [{ eventsAddMembers: false }, false],
+    ] as const) {
+      for (const principal of [system, person(0)]) {
+        const answer = await ask(principal, update, { input });
+        expect(answer.updateCommunity).toEqual({ community: { eventsAddMembers }, userErrors: [] });
+      }
+    }
+  });
+
+  it("FORBIDDEN: a person who doesn't administer it", async () => {
+    const { person, system } = await newCommunity(database.resources);
+    const answer = await ask(person(1), update, { input: { eventsAddMembers: true } });
+    expect(answer.updateCommunity).toEqual({ community: null, userErrors: [{ code: 'FORBIDDEN' }] });
+    expect(await ask(system, '{ community { eventsAddMembers } }')).toEqual({
+      community: { eventsAddMembers: false },
+    });
   });
 });
 

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { updateCommunity } from '../../../subgraphs/community/community.ts';
+import { memberIndex, membersPage } from '../../../subgraphs/community/member.ts';
 import { Refusal } from '../../../subgraphs/errors.ts';
-import { trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
-import type { Posted } from '../../../subgraphs/gamification/posting.ts';
+import { newId } from '../../../subgraphs/id.ts';
 import { eventsAfter } from '../../../subgraphs/log.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking } from '../../kit/subgraph.ts';
@@ -19,7 +22,7 @@ afterAll(() => database.close());
 /** Tracks one event of the first member. */
 async function track({ id, memberIds }: TestCommunity, details: Parameters<typeof eventOf>[1] = {}) {
   const [answer] = await trackEvents(database.sql, id, [eventOf(memberIds[0] ?? '', details)]);
-  return answer as Posted;
+  return answer as Tracked;
 }
 
 async function xpOf({ id, memberIds }: TestCommunity): Promise<bigint[]> {
@@ -150,7 +153,7 @@ describe('events: batches', () => {
   it('keep running balances in the order of their events', async () => {
     const { id, memberIds } = await newCommunity(database.resources);
     const events = Array.from({ length: 20 }, () => eventOf(memberIds[0] ?? ''));
-    const answers = (await trackEvents(database.sql, id, events)) as Posted[];
+    const answers = (await trackEvents(database.sql, id, events)) as Tracked[];
     const running = answers.map(({ entries }) => entries.find(({ unit }) => unit === 'XP')?.balanceAfter);
     expect(running).toEqual(Array.from({ length: 20 }, (_, n) => BigInt((n + 1) * 100)));
   });
@@ -181,6 +184,107 @@ describe('events: batches', () => {
     await Promise.all(batches.map((events) => trackEvents(database.sql, id, events)));
     const balances = await balancesByUser(database.sql, id, memberIds);
     expect(balances.map(({ XP }) => XP)).toEqual(memberIds.map(() => 600n));
+  });
+});
+
+describe('events of people whom nobody knows', () => {
+  const newcomer = { user: { email: 'New@example.org' } };
+  /** A community whose events make members. */
+  async function openCommunity() {
+    const place = await newCommunity(database.resources);
+    await updateCommunity(database.sql, place.system, { eventsAddMembers: true });
+    return place;
+  }
+  const membersOf = ({ id }: TestCommunity) =>
+    database.sql<{ id: string; email: string | null; displayName: string }[]>`
+      select id, email, display_name as "displayName" from identity.user where community_id = ${id} order by joined_at`;
+
+  it('are refused unless the community lets them make members', async () => {
+    const place = await newCommunity(database.resources);
+    const statements = await database.statementsOf(async () => {
+      expect(await track(place, newcomer)).toMatchObject({ code: 'NOT_FOUND', path: ['input', 'user'] });
+    });
+    expect(statements).toEqual(['membersNamed', 'welcomeTypes']);
+    expect(await membersOf(place)).toHaveLength(2);
+  });
+
+  it('make them members, by whichever identifier, and earn', async () => {
+    const place = await openCommunity();
+    for (const [user, shown] of [
+      [{ email: 'new@example.org' }, { email: 'new@example.org', displayName: 'new' }],
+      [{ username: 'New.One' }, { email: null, displayName: 'New.One' }],
+      [{ external: { system: 'LYNES', value: '77' } }, { email: null, displayName: '77' }],
+    ] as const) {
+      const first = await track(place, { user });
+      expect(first).toMatchObject({ userMade: true, replayed: false, outcome: 'EARNED' });
+      expect(await membersOf(place)).toContainEqual({ id: first.userId, ...shown });
+      expect(await track(place, { user })).toMatchObject({ userId: first.userId, userMade: false });
+    }
+    await catchUp(database.sql, memberIndex);
+    expect((await membersPage(database.sql, place.id, {})).edges).toHaveLength(5);
+  });
+
+  it('make one person of 50 at once with one new e-mail address', async () => {
+    const place = await openCommunity();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        track(place, { user: { email: n % 2 === 0 ? 'new@example.org' : 'NEW@example.org' } }),
+      ),
+    );
+    expect(new Set(answers.map(({ userId }) => userId)).size).toBe(1);
+    expect(answers.filter(({ userMade }) => userMade)).toHaveLength(1);
+    expect(await membersOf(place)).toHaveLength(3);
+    const [balance] = await balancesByUser(database.sql, place.id, [answers[0]?.userId ?? '']);
+    expect(balance?.XP).toBe(5_000n);
+    const joined = await eventsAfter(database.sql, { communityId: place.id, stream: 'members' }, 2, 10);
+    expect(joined.map(({ kind, userId }) => [kind, userId])).toEqual([['MemberJoined', answers[0]?.userId]]);
+  });
+
+  it('make one person of a batch that names them often', async () => {
+    const place = await openCommunity();
+    const lynes = { external: { system: 'LYNES', value: 'new' } };
+    const users = [
+      newcomer.user,
+      lynes,
+      { email: 'new@example.org' },
+      lynes,
+      { id: place.memberIds[0] ?? '' },
+    ];
+    const answers = (await trackEvents(
+      database.sql,
+      place.id,
+      users.map((user) => ({ ...eventOf(''), user })),
+    )) as Tracked[];
+    expect(answers.map(({ userMade }) => userMade)).toEqual([true, true, false, false, false]);
+    expect(answers[2]?.userId).toBe(answers[0]?.userId);
+    expect(answers[3]?.userId).toBe(answers[1]?.userId);
+    expect(await membersOf(place)).toHaveLength(4);
+  });
+
+  it('make members of their own community alone', async () => {
+    const [place, other] = [await openCommunity(), await newCommunity(database.resources)];
+    await track(place, newcomer);
+    expect(await track(other, newcomer)).toMatchObject({ code: 'NOT_FOUND' });
+    await updateCommunity(database.sql, other.system, { eventsAddMembers: true });
+    expect((await track(other, newcomer)).userMade).toBe(true);
+  });
+
+  it.each([
+    ['NOT_FOUND', ['user'], { user: { id: newId('User') } }],
+    ['VALIDATION_FAILED', ['user', 'email'], { user: { email: 'no address' } }],
+    ['VALIDATION_FAILED', ['user', 'email'], { user: { email: '' } }],
+    ['VALIDATION_FAILED', ['user', 'username'], { user: { username: 'two words' } }],
+    [
+      'VALIDATION_FAILED',
+      ['user', 'external', 'value'],
+      { user: { external: { system: 'LYNES', value: ' 7' } } },
+    ],
+    ['RULE_NOT_FOUND', ['eventType'], { ...newcomer, eventType: 'none' }],
+    ['VALIDATION_FAILED', ['eventType'], { ...newcomer, eventType: 'badge' }],
+  ])('%s: a wrong %s makes nobody', async (code, path, wrong) => {
+    const place = await openCommunity();
+    expect(await track(place, wrong)).toMatchObject({ code, path: ['input', ...path] });
+    expect(await membersOf(place)).toHaveLength(2);
   });
 });
 
@@ -217,6 +321,26 @@ describe('events: mutation', () => {
         { ...entry, unit: 'COINS', amount: 2, balanceAfter: 2 },
       ]),
     );
+  });
+
+  it('says whom it was about, and that they were made a member', async () => {
+    const { system, memberIds } = await newCommunity(database.resources);
+    await updateCommunity(database.sql, system, { eventsAddMembers: true });
+    const track = `mutation ($input: TrackEventsInput!) { trackEvents(input: $input) {
+      results { user { id } userCreated userErrors { code path } }
+    } }`;
+    const events = [{ email: 'person0@example.org' }, { email: 'new@example.org' }, { email: 'wrong' }].map(
+      (user) => ({ user, eventType: 'visit' }),
+    );
+    const answer = await ask(system, track, { input: { events } });
+    expect(answer.trackEvents.results).toEqual([
+      { user: { id: memberIds[0] }, userCreated: false, userErrors: [] },
+      { user: { id: expect.stringMatching(/^usr_/) }, userCreated: true, userErrors: [] },
+      {
+        ...{ user: null, userCreated: false },
+        userErrors: [{ code: 'VALIDATION_FAILED', path: ['input', 'events', '2', 'user', 'email'] }],
+      },
+    ]);
   });
 
   it('writes what arrives within a tick together, and each caller gets its own answer', async () => {
