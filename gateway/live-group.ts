@@ -8,8 +8,8 @@ import type { Answer, FormattedError, Stream, StreamEvent } from './engine/index
 export interface LiveItem {
   json: string;
   cursor: string | undefined;
-  /** The item can't be shared: it is about whoever asks. */
-  needsUser?: boolean;
+  /** The item can't be shared, since it is about whoever asks: its event, to be answered for each. */
+  personal?: StreamEvent;
 }
 
 /** A stream that was refused after it had begun, or when it was opened again; its errors are for the client. */
@@ -142,10 +142,11 @@ export class Group {
       if ('events' in stream) {
         let opening = true;
         for await (const event of stream.events) {
-          const { json, hasData, errors } = await this.answer(event, stream);
-          const needsUser = errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
-          if (!hasData && !needsUser) throw new LiveFailure(errors);
-          const item: LiveItem = { json, cursor: event.cursor, ...(needsUser ? { needsUser } : {}) };
+          const answer = await this.answer(event, stream);
+          const isPersonal = needsUser(answer);
+          if (!answer.hasData && !isPersonal) throw new LiveFailure(answer.errors);
+          const { json } = answer;
+          const item: LiveItem = { json, cursor: event.cursor, ...(isPersonal ? { personal: event } : {}) };
           this.remember(item);
           // A resumable stream opens with how things stand, up to the word that it is live; each follower had its own.
           if (opening && event.cursor !== undefined) {
@@ -226,4 +227,9 @@ class Follower {
       }
     }
   }
+}
+
+/** Whether something is about one person, and who asked for it is a class of people. */
+export function needsUser({ errors = [] }: Pick<StreamEvent, 'errors'>): boolean {
+  return errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
 }

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Access, Caller } from './access.ts';
 import { isDown } from './ending.ts';
 import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
-import { Group, Lagging, LiveFailure, type LiveItem } from './live-group.ts';
+import { Group, Lagging, LiveFailure, type LiveItem, needsUser } from './live-group.ts';
 
 // Subscriptions. Those who subscribe to the same and see the same share one upstream stream, and each event is executed
 // and written once for all of them. Whoever comes with a cursor, falls behind, or loses the upstream reads by a stream of
@@ -79,29 +79,18 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
 
       // The group outlives whoever opened it.
       const openShared = () => openAs(shared.caller)(undefined);
-      if (resumable === undefined) {
-        return followOnly(
-          groupFor(key, () => patiently(openShared, openAfterMs)),
-          signal,
-        );
-      }
-      const group = () => groupFor(key, openShared);
-      const open = openAs(shared.caller, signal);
-      const first = await open(start);
-      if (!('events' in first)) {
-        if (!needsUser(first)) return first;
-        personal.set(key, true);
-        return aloneFrom(await openAlone(start), signal);
-      }
       const upstream: Upstream = {
-        open,
+        open: openAs(shared.caller, signal),
         openAlone(cursor) {
           personal.set(key, true);
           return openAlone(cursor);
         },
-        group,
+        group: () => groupFor(key, resumable ? openShared : () => patiently(openShared, openAfterMs)),
       };
-      return meeting(first, start, upstream, signal);
+      if (resumable === undefined) return followOnly(upstream, signal);
+      const first = await upstream.open(start);
+      if ('events' in first) return meeting(first, start, upstream, signal);
+      return needsUser(first) ? aloneFrom(await upstream.openAlone(start), signal) : first;
     },
   };
 }
@@ -138,7 +127,7 @@ async function* meeting(
       await own.cancel();
       if (cursor !== undefined && group.knows(cursor)) {
         for await (const item of group.follow(cursor, signal)) {
-          if (item.needsUser) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
+          if (item.personal) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
           cursor = item.cursor ?? cursor;
           failures = 0;
           yield item;
@@ -209,32 +198,49 @@ function aloneFrom(stream: Stream | Answer, signal: AbortSignal): AsyncGenerator
   return 'events' in stream ? itemsOf(stream, signal) : stream;
 }
 
-async function* itemsOf(stream: Stream, signal: AbortSignal): AsyncGenerator<LiveItem, void> {
+/** @param first  an event that another stream brought, to be answered anew if this one can. */
+async function* itemsOf(
+  stream: Stream,
+  signal: AbortSignal,
+  first?: StreamEvent,
+): AsyncGenerator<LiveItem, void> {
+  const item = async (event: StreamEvent): Promise<LiveItem> => {
+    const { json, hasData, errors } = await stream.answer(event);
+    if (!hasData) throw new LiveFailure(errors);
+    return { json, cursor: event.cursor };
+  };
   try {
+    if (first !== undefined && !needsUser(first)) yield await item(first);
     for await (const event of stream.events) {
-      const { json, hasData, errors } = await stream.answer(event);
+      const next = await item(event);
       if (signal.aborted) return;
-      if (!hasData) throw new LiveFailure(errors);
-      yield { json, cursor: event.cursor };
+      yield next;
     }
   } finally {
     await stream.cancel();
   }
 }
 
-/** A stream that can't be resumed is shared from the first moment. */
-async function followOnly(group: Group, signal: AbortSignal): Promise<AsyncIterable<LiveItem> | Answer> {
+/** A stream that can't be resumed is shared from the first moment, unless it is about each person. */
+async function followOnly(
+  { group: groupOf, openAlone }: Upstream,
+  signal: AbortSignal,
+): Promise<AsyncIterable<LiveItem> | Answer> {
+  const group = groupOf();
   const release = group.hold();
   signal.addEventListener('abort', release, { once: true });
   if (signal.aborted) release();
   const refusal = await group.refusal();
   if (refusal !== undefined) {
     release();
-    return refusal;
+    return needsUser(refusal) ? aloneFrom(await openAlone(undefined), signal) : refusal;
   }
   return (async function* () {
     try {
-      yield* group.follow(undefined, signal);
+      for await (const item of group.follow(undefined, signal)) {
+        if (item.personal) return yield* itemsOf(streamOf(await openAlone(undefined)), signal, item.personal);
+        yield item;
+      }
     } finally {
       release();
     }
@@ -252,8 +258,4 @@ export function startOf(operation: Operation, variables: Values | null | undefin
   if ('errors' in coerced) return undefined;
   const after = operation.resumable?.after(coerced.values);
   return after == null ? undefined : String(after);
-}
-
-function needsUser({ errors }: Answer): boolean {
-  return errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
 }

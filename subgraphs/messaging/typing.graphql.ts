@@ -102,7 +102,13 @@ class TypingResolver {
     },
   })
   @Scoped('messages:read')
-  typing(@Root() { userId, channelId = '', at }: Signal, @Args(() => TypingArgs) _args: TypingArgs): Typing {
+  async typing(
+    @Root() { userId, channelId = '', at }: Signal,
+    @Args(() => TypingArgs) { channelIds }: TypingArgs,
+    @Ctx() { sql, principal }: Context,
+  ): Promise<Typing> {
+    // A channel that isn't there for them any more ends the stream, before they are told of anybody in it.
+    await audienceFor(sql, principal, channelIds);
     return Object.assign(new Typing(), { userId, channelId, until: new Date(at + typingSeconds * 1_000) });
   }
 

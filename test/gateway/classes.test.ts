@@ -1,11 +1,14 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oneProcessGateway } from '../../gateway/index.ts';
+import { addChannels } from '../../subgraphs/community/channel.ts';
+import { newId } from '../../subgraphs/id.ts';
 import { issueKey } from '../../subgraphs/identity/api-key.ts';
 import { sendMessages } from '../../subgraphs/messaging/sending.ts';
+import { startTyping } from '../../subgraphs/messaging/typing.ts';
 import { allScopes } from '../../subgraphs/scopes.ts';
 import { type Headers, openEvents, take } from '../kit/client.ts';
-import { newCommunity, type TestCommunity } from '../kit/community.ts';
+import { founded, newCommunity, newRole, type TestCommunity } from '../kit/community.ts';
 import { freshDatabase } from '../kit/database.ts';
 import type { Handle } from '../kit/processes.ts';
 import { unsteadyLaurel } from '../kit/unsteady.ts';
@@ -17,6 +20,9 @@ const messages = `subscription ($channelIds: [ID!]!, $after: EventCursor) {
     __typename ... on MessagePosted { message { body author { displayName } } } ... on StreamEnding { reason }
   }
 }`;
+
+const typing =
+  'subscription ($channelIds: [ID!]!) { typing(channelIds: $channelIds) { user { displayName } } }';
 
 const starts = {
   'in one process': async () => {
@@ -54,8 +60,8 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
   beforeAll(async () => {
     laurel = await start();
     handle = { endpoint: laurel.endpoint } as Handle;
-    place = await newCommunity(laurel.resources, { members: 3, channels: ['OPEN', 'OPEN'] });
-    channelIds = place.channelIds;
+    place = await newCommunity(laurel.resources, { members: 3, channels: ['OPEN', 'OPEN', 'WHISPER'] });
+    channelIds = place.channelIds.slice(0, 2);
   }, 60_000);
   afterAll(() => laurel.close());
 
@@ -69,6 +75,18 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     const events = await openEvents(handle, text, { channelIds: ids }, headers);
     const item = async () => (await take(1, events))[0]?.data;
     return { item, close: () => events.close() };
+  };
+  const newDirect = async (...people: [number, number]): Promise<string> => {
+    const channel = {
+      id: newId('Channel'),
+      topic: {},
+      kind: 'DIRECT',
+      createdAt: founded,
+      updatedAt: founded,
+    };
+    const participantIds = people.map((n) => place.memberIds[n] ?? '');
+    await addChannels(laurel.resources.sql, place.id, [{ ...channel, participantIds }]);
+    return channel.id;
   };
   let said = 0;
   const say = async (channelId = '') => {
@@ -108,6 +126,7 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     const all = [system, first, second];
     for (const one of all)
       expect(await one?.item()).toEqual({ data: { messages: { __typename: 'StreamReady' } } });
+    const hears = await listen(await ofPerson(2), channelIds, typing);
     const seen = await say(channelIds[0]);
     for (const one of all)
       expect(await one?.item()).toMatchObject({ data: { messages: { message: { body: seen } } } });
@@ -118,6 +137,46 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     expect(await system?.item()).toMatchObject({ data: { messages: { message: { body: hidden } } } });
     const ending = { __typename: 'StreamEnding', reason: 'PERMISSION_REVOKED' };
     for (const one of [first, second]) expect(await one?.item()).toEqual({ data: { messages: ending } });
+    await startTyping(laurel.resources.sql, place.system, channelIds[0] ?? '', place.memberIds[0] ?? '');
+    expect(await hears.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
     system?.close();
+  });
+
+  it('that can answer each person alone only hear who writes to them', async () => {
+    const direct = await newDirect(0, 1);
+    const one = await listen(await ofPerson(0), [direct], typing);
+    const other = await listen(await ofPerson(1), [direct, ...channelIds.slice(1)], typing);
+    const third = await listen(await ofPerson(2), [direct], typing);
+    expect(await third.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    await startTyping(laurel.resources.sql, place.person(0), direct, place.memberIds[0] ?? '');
+    for (const each of [one, other]) {
+      expect(await each.item()).toEqual({ data: { typing: { user: { displayName: 'Person 0' } } } });
+      each.close();
+    }
+  });
+
+  it('that ask for more than they share hear each event as they may see it, from the first on', async () => {
+    const text = `subscription ($channelIds: [ID!]!) { typing(channelIds: $channelIds) {
+      user { displayName } channel { effectivePermissions }
+    } }`;
+    const ids = channelIds.slice(1);
+    await newRole(laurel.resources, place.id, {
+      permissions: ['PIN_MESSAGES'],
+      holders: place.memberIds.slice(0, 1),
+    });
+    const both = [await listen(await ofPerson(1), ids, text), await listen(await ofPerson(0), ids, text)];
+    for (const writer of [1, 2]) {
+      await startTyping(
+        laurel.resources.sql,
+        place.person(writer),
+        ids[0] ?? '',
+        place.memberIds[writer] ?? '',
+      );
+      const told = await Promise.all(both.map(({ item }) => item()));
+      expect(told.map((one) => one.errors)).toEqual([undefined, undefined]);
+      const permissions = told.map((one) => one.data.typing.channel.effectivePermissions);
+      expect(permissions.map((all) => all.includes('PIN_MESSAGES'))).toEqual([false, true]);
+    }
+    for (const { close } of both) close();
   });
 });
