@@ -1,10 +1,15 @@
 import type { Sql } from '../db.ts';
 import type { Check, Verifiable } from '../verify.ts';
+import { rankRoles } from './rank-roles.ts';
+import { firstBuckets } from './score-bucket.ts';
 
 // Whether the books are right: what is kept of entries and events is counted anew and compared, one community at a time,
 // in the database.
 
 type Found = { where: string; kept: string; counted: string }[];
+
+/** Where the first bucket of every run begins. */
+const lowest = String(firstBuckets[0]?.low);
 
 /** What gamification keeps twice. */
 const checks: readonly Check[] = [
@@ -103,6 +108,120 @@ const checks: readonly Check[] = [
       ) l
       where p.community_id = ${communityId} and p.level <> l.reached
       order by p.user_id
+      limit ${most}`,
+  },
+  {
+    name: 'leaderboard scores',
+    find: (sql, communityId, most) => sql<Found>`
+      -- verify: leaderboard scores
+      with zone as materialized (
+        select coalesce((select time_zone from community.time_zone(${communityId})), 'UTC') as name
+      ), run as materialized (
+        select id as run_id, unit, first_day, last_day, role_ids, built_to
+        from gamification.score_run
+        where community_id = ${communityId} and not dropped
+      ), ranked as materialized (
+        select r.run_id, m.user_id
+        from run r
+        cross join lateral community.members_with_roles(${communityId}, r.role_ids) as m(user_id)
+        where r.role_ids <> '{}'
+      ), moving as materialized (
+        -- Who was given or lost a role that leaderboards have not followed yet; without a person: everybody.
+        select e.user_id, e.payload ->> 'roleId' as role_id
+        from log.event e
+        where e.community_id = ${communityId} and e.stream = ${rankRoles.stream}
+          and e.kind in ('RoleAssigned', 'RoleUnassigned', 'RoleDeleted') and e.number > coalesce((
+            select r.position from log.reader r
+            where r.community_id = ${communityId} and r.stream = ${rankRoles.stream} and r.name = ${rankRoles.name}
+          ), 0)
+      ), gained as materialized (
+        select user_id, unit, (occurred_at at time zone zone.name)::date as day, sum(amount) as amount
+        from gamification.ledger_entry, zone
+        where community_id = ${communityId}
+        group by 1, 2, 3
+      ), counted as (
+        select r.run_id, g.user_id, sum(g.amount) as score
+        from run r
+        join gained g on g.unit = r.unit and g.day between r.first_day and r.last_day
+        where (r.built_to is null or g.user_id <= r.built_to) and (
+          r.role_ids = '{}' or (r.run_id, g.user_id) in (select run_id, user_id from ranked)
+        )
+        group by 1, 2
+      )
+      select format('run %s (%s, %s to %s) %s', run_id, r.unit, r.first_day, r.last_day, user_id) as where,
+        coalesce(s.score::text, 'not ranked') as kept, coalesce(c.score::text, 'not to be ranked') as counted
+      from (
+        select run_id, user_id, score
+        from gamification.score
+        where community_id = ${communityId} and run_id in (select run_id from run)
+      ) s
+      full join counted c using (run_id, user_id)
+      join run r using (run_id)
+      where s.score is distinct from c.score and not exists (
+        select from moving m
+        where m.role_id = any(r.role_ids) and (m.user_id is null or m.user_id = coalesce(s.user_id, c.user_id))
+      )
+      order by run_id, user_id
+      limit ${most}`,
+  },
+  {
+    name: 'leaderboard buckets',
+    find: (sql, communityId, most) => sql<Found>`
+      -- verify: leaderboard buckets
+      select format('run %s from %s', b.run_id, b.low) as where, coalesce(b.people || ' people', 'no bucket') as kept,
+        c.people || ' people' as counted
+      from (
+        select run_id, low, people, lead(low) over (partition by run_id order by low) as next
+        from (
+          select b.run_id, b.low, b.people
+          from gamification.score_bucket b
+          join gamification.score_run r on r.community_id = b.community_id and r.id = b.run_id and not r.dropped
+          where b.community_id = ${communityId}
+          union all
+          -- The lowest scores too stand in a bucket.
+          select r.id, ${lowest}::bigint, null
+          from gamification.score_run r
+          where r.community_id = ${communityId} and not r.dropped and not exists (
+            select from gamification.score_bucket b
+            where b.community_id = r.community_id and b.run_id = r.id and b.low = ${lowest}::bigint
+          )
+        ) all_buckets
+      ) b
+      cross join lateral (
+        select count(*) as people
+        from gamification.score s
+        where s.community_id = ${communityId} and s.run_id = b.run_id and s.score >= b.low
+          and (b.next is null or s.score < b.next)
+      ) c
+      where b.people is distinct from c.people
+      order by b.run_id, b.low
+      limit ${most}`,
+  },
+  {
+    name: 'activities',
+    find: (sql, communityId, most) => sql<Found>`
+      -- verify: activities
+      select a.id as where, a.points || ' POINTS' || case when a.taken_back_at is not null then ', taken back' else '' end as kept,
+        case when e.id is null then 'no event'
+          else c.points || ' POINTS' || case when c.taken_back then ', taken back' else '' end end as counted
+      from gamification.activity a
+      left join gamification.event e on e.community_id = a.community_id and e.id = a.event_id and e.user_id = a.user_id
+      cross join lateral (
+        select coalesce(sum(l.amount), 0) as points, exists (
+            select from gamification.event r where r.community_id = a.community_id and r.reverses = a.event_id
+          ) or exists (
+            select from gamification.badge_award w
+            where w.community_id = a.community_id and w.id = a.cause_id and w.revoked_at is not null
+          ) as taken_back
+        from gamification.ledger_entry l
+        where l.community_id = a.community_id and l.event_id = a.event_id and l.unit = 'POINTS'
+          and l.rule_id is not distinct from a.cause_id and not exists (
+            select from gamification.ledger_entry b where b.community_id = l.community_id and b.reversal_of = l.id
+          )
+      ) c
+      where a.community_id = ${communityId}
+        and (e.id is null or a.points <> c.points or (a.taken_back_at is not null) <> c.taken_back)
+      order by a.id
       limit ${most}`,
   },
   {

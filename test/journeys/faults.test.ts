@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, type Sql } from '../../subgraphs/db.ts';
+import { connect } from '../../subgraphs/db.ts';
 import { runningDatabaseUrl, startEmbedded } from '../../subgraphs/embedded.ts';
+import { books } from '../../subgraphs/gamification/verify.ts';
+import { verify } from '../../subgraphs/verify.ts';
 import { data, openEvents, person, query, take, unique } from '../kit/client.ts';
 import { startPostgres, stopPostgres } from '../kit/postgres-outage.ts';
 import { dataFolder, type Handle, type LaurelProcess, startOn, stopAll } from '../kit/processes.ts';
@@ -49,35 +51,6 @@ async function award(laurel: Handle, userId: string, references: readonly string
   return all.results;
 }
 
-/** Where the ledger says something else than what is kept of it: balances, days, scores. */
-async function contradictions(sql: Sql): Promise<readonly object[]> {
-  return sql`
-    with sum as (
-      select community_id, user_id, coalesce(sum(amount) filter (where unit = 'XP'), 0) as xp,
-        coalesce(sum(amount) filter (where unit = 'COINS'), 0) as coins,
-        coalesce(sum(amount) filter (where unit = 'POINTS'), 0) as points
-      from gamification.ledger_entry
-      group by 1, 2
-    ), day as (
-      select community_id, user_id, sum(xp) as xp, sum(coins) as coins
-      from gamification.daily_stat
-      group by 1, 2
-    ), score as (
-      select s.community_id, s.user_id, s.score
-      from gamification.score s join gamification.score_run r using (community_id)
-      where r.id = s.run_id and r.unit = 'XP' and r.first_day = '-infinity' and r.last_day = 'infinity'
-        and r.role_ids = '{}' and not r.dropped
-    )
-    select user_id, p.xp, sum.xp as sum, day.xp as day, score.score
-    from gamification.profile p
-    left join sum using (community_id, user_id)
-    left join day using (community_id, user_id)
-    left join score using (community_id, user_id)
-    where (p.xp, p.coins, p.points) is distinct from (coalesce(sum.xp, 0), coalesce(sum.coins, 0), coalesce(sum.points, 0))
-      or (p.xp, p.coins) is distinct from (coalesce(day.xp, 0), coalesce(day.coins, 0))
-      or p.xp is distinct from coalesce(score.score, 0)`;
-}
-
 describe('kill -9 of Laurel while eight write', () => {
   let first: LaurelProcess & Handle;
   let second: (LaurelProcess & Handle) | undefined;
@@ -124,7 +97,7 @@ describe('kill -9 of Laurel while eight write', () => {
       select (select count(*)::integer from gamification.event where reference like 'killed-%') as events,
         (select count(*)::integer from gamification.ledger_entry where reference like 'killed-%') as entries`;
     expect(count).toEqual({ events: sent.size, entries: 2 * sent.size });
-    expect(await contradictions(sql)).toEqual([]);
+    expect((await verify(sql, [books])).discrepancies).toEqual([]);
     await sql.end();
   });
 });
@@ -226,7 +199,7 @@ describe('PostgreSQL stopped and started while many write', () => {
     expect(count?.known).toBe(acknowledged.size);
     expect(count?.careless).toBeGreaterThanOrEqual(counted.acknowledged);
     expect(count?.careless).toBeLessThanOrEqual(counted.sent);
-    expect(await contradictions(sql)).toEqual([]);
+    expect((await verify(sql, [books])).discrepancies).toEqual([]);
     await sql.end();
 
     const totals: number[] = [];

@@ -1,16 +1,21 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assignRoles } from '../../../subgraphs/community/role.ts';
 import { Refusal } from '../../../subgraphs/errors.ts';
 import { adjustBalance, reverseEvent, spendBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { awardBadge } from '../../../subgraphs/gamification/badge-award.ts';
 import { seriesByUser } from '../../../subgraphs/gamification/daily-stat.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { createLeaderboard, type LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
 import { setLevels } from '../../../subgraphs/gamification/level.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
+import { rankRoles } from '../../../subgraphs/gamification/rank-roles.ts';
 import { books } from '../../../subgraphs/gamification/verify.ts';
 import { eventsAfter } from '../../../subgraphs/log.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
 import { verify } from '../../../subgraphs/verify.ts';
-import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
+import { eventOf, newCommunity, newRole, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 
 // Whatever happens, in whatever order and however often: everything that is kept of the ledger is its sums.
@@ -64,12 +69,39 @@ const deed = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('curve' as const), second: fc.integer({ min: 1, max: 900 }) }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('role' as const), person, given: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('follow' as const) }) },
 );
 
 type Deed = typeof deed extends fc.Arbitrary<infer T> ? T : never;
 
+type Ranked = TestCommunity & { roleId: string };
+
+/** A leaderboard of everybody's XP, and one of the COINS of those who have the role. */
+async function rank({ id, roleId }: Ranked): Promise<void> {
+  const plain = {
+    ...{ startsOn: null, endsOn: null, columns: [], topLimit: null, onlyPositive: false, enabled: true },
+    viewRoleIds: [],
+  };
+  const boards: LeaderboardSettings[] = [
+    {
+      ...{ ...plain, slug: 'xp', name: { en: 'XP' }, unit: 'XP', rankRoleIds: [] },
+      windows: ['ALL_TIME', 'YEARLY', 'ROLLING_365D'],
+    },
+    {
+      ...{ ...plain, slug: 'coins', name: { en: 'Coins' }, unit: 'COINS', rankRoleIds: [roleId] },
+      windows: ['ALL_TIME', 'ROLLING_30D'],
+    },
+  ];
+  const now = new Date('2026-01-20T12:00:00Z');
+  for (const board of boards) await createLeaderboard(database.sql, id, board, board.slug, now);
+}
+
 /** Does it; what is refused is refused. Events that were written join `eventIds`. */
-async function act({ id, memberIds }: TestCommunity, one: Deed, eventIds: string[]): Promise<void> {
+async function act({ id, memberIds, roleId }: Ranked, one: Deed, eventIds: string[]): Promise<void> {
   const { sql } = database;
   const said = (reference: string) => ({ reference, reason: null, metadata: null, origin: ownOrigin });
   const done = async () => {
@@ -98,6 +130,16 @@ async function act({ id, memberIds }: TestCommunity, one: Deed, eventIds: string
       case 'curve':
         await setLevels(sql, id, [{ number: 2, minXp: one.second, name: { en: 'Two' } }]);
         return [];
+      case 'role':
+        await (one.given
+          ? assignRoles(sql, id, roleId, [memberIds[one.person] ?? ''])
+          : sql`
+              delete from community.role_member
+              where community_id = ${id} and user_id = ${memberIds[one.person] ?? ''}`);
+        return [];
+      case 'follow':
+        await catchUp(sql, rankRoles);
+        return [];
     }
   };
   try {
@@ -108,17 +150,26 @@ async function act({ id, memberIds }: TestCommunity, one: Deed, eventIds: string
 }
 
 describe('the books', () => {
-  it('add up over any history, with repeats, reversals, late events, spendings and new curves', async () => {
+  it('add up over any history, with repeats, reversals, late events, spendings, new curves and roles', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(deed, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 5 }),
         fc.constantFrom('UTC', 'America/New_York', 'Asia/Kathmandu'),
-        async (history, timeZone) => {
-          const place = await newCommunity(database.resources, { members: 3, timeZone });
+        fc.nat(2),
+        async (history, timeZone, rankedFrom) => {
+          const community = await newCommunity(database.resources, { members: 3, timeZone });
+          const place = { ...community, roleId: await newRole(database.resources, community.id) };
           const eventIds: string[] = [];
-          // What stands together happens at once.
-          for (const together of history) await Promise.all(together.map((one) => act(place, one, eventIds)));
-          expect((await verify(database.sql, [books], { only: [place.id] })).discrepancies).toEqual([]);
+          for (const [n, together] of history.entries()) {
+            // What stands together happens at once, the leaderboards among it.
+            const deeds = together.map((one) => act(place, one, eventIds));
+            await Promise.all(n === rankedFrom ? [...deeds, rank(place)] : deeds);
+          }
+          if (history.length <= rankedFrom) await rank(place);
+          const wrong = async () => (await verify(database.sql, [books], { only: [place.id] })).discrepancies;
+          expect(await wrong()).toEqual([]);
+          await catchUp(database.sql, rankRoles);
+          expect(await wrong()).toEqual([]);
           await expectAlike(place);
         },
       ),
@@ -126,7 +177,7 @@ describe('the books', () => {
     );
   }, 120_000);
 
-  /** Days of two years, in two zones, and the log's last totals are the balances. */
+  /** Days of two years, in two zones, scores of all time, and the log's last totals are the balances. */
   async function expectAlike({ id, memberIds }: TestCommunity): Promise<void> {
     const balances = await balancesByUser(database.sql, id, memberIds);
     const years = ['2025', '2026', '2027'].map((year) => ({ from: `${year}-01-01`, to: `${year}-12-31` }));
@@ -141,6 +192,12 @@ describe('the books', () => {
       );
       expect(sums).toEqual(balances.map(({ XP }) => XP));
     }
+    const scores = await database.sql<{ userId: string; score: bigint }[]>`
+      select s.user_id as "userId", s.score
+      from gamification.score s join gamification.score_run r on r.community_id = s.community_id and r.id = s.run_id
+      where s.community_id = ${id} and r.unit = 'XP' and r.first_day = '-infinity'`;
+    const scored = new Map(scores.map(({ userId, score }) => [userId, score]));
+    expect(memberIds.map((userId) => scored.get(userId) ?? 0n)).toEqual(balances.map(({ XP }) => XP));
     const events = await eventsAfter(database.sql, { communityId: id, stream: 'xp' }, 0, 1_000);
     const told = new Map(memberIds.map((userId) => [userId, '0']));
     const levels = new Map<string, unknown>();
@@ -164,17 +221,66 @@ describe('verifying', () => {
     ['levels', 'update gamification.profile set level = 9'],
     ['log numbers', "delete from log.event where number = 2 and stream = 'xp'"],
     ['entries without an event', 'delete from gamification.event'],
+    ['leaderboard scores', 'update gamification.score set score = score + 1'],
+    ['leaderboard scores', 'delete from gamification.score'],
+    ['leaderboard buckets', 'update gamification.score_bucket set people = people + 1'],
+    ['leaderboard buckets', 'delete from gamification.score_bucket where low = -9223372036854775808'],
+    ['activities', 'update gamification.activity set points = 7'],
+    ['activities', 'update gamification.activity set taken_back_at = now()'],
+    ['activities', 'update gamification.badge_award set revoked_at = now()'],
   ])('finds wrong %s, and where', async (check, spoil) => {
-    const place = await newCommunity(database.resources, { members: 1 });
-    const [first = ''] = place.memberIds;
+    const community = await newCommunity(database.resources, { members: 1, badges: [null] });
+    const { id, memberIds, badgeIds } = community;
+    const [first = ''] = memberIds;
+    const roleId = await newRole(database.resources, id, { holders: [first] });
+    const place = { ...community, roleId };
+    await rank(place);
     const events = ['visit', 'purchase', 'purchase'].map((eventType) => eventOf(first, { eventType }));
-    await trackEvents(database.sql, place.id, events);
+    await trackEvents(database.sql, id, events);
+    await awardBadge(database.sql, id, {
+      ...{ badgeId: badgeIds[0] ?? '', userId: first, attachmentUrl: null },
+      ...{ idempotencyKey: 'key', origin: ownOrigin },
+    });
+    expect((await verify(database.sql, [books], { only: [id] })).discrepancies).toEqual([]);
     const where = spoil.includes(' where ') ? ' and' : ' where';
-    await database.sql.unsafe(`${spoil}${where} community_id = '${place.id}'`);
+    await database.sql.unsafe(`${spoil}${where} community_id = '${id}'`);
     const { discrepancies } = await verify(database.sql, [books]);
-    const own = discrepancies.filter(({ communityId }) => communityId === place.id);
+    const own = discrepancies.filter(({ communityId }) => communityId === id);
     expect(own.map((one) => one.check)).toContain(check);
-    expect(own[0]).toMatchObject({ where: expect.any(String), kept: expect.any(String) });
+    for (const one of own)
+      expect(one).toMatchObject({
+        where: expect.any(String),
+        kept: expect.any(String),
+        counted: expect.any(String),
+      });
+  });
+
+  it('says whose score in which leaderboard is wrong, also where roles rank', async () => {
+    const community = await newCommunity(database.resources, { members: 2 });
+    const { id, memberIds } = community;
+    const [first = '', second = ''] = memberIds;
+    const place = { ...community, roleId: await newRole(database.resources, id, { holders: [first] }) };
+    await trackEvents(database.sql, id, [eventOf(first, { eventType: 'visit' })]);
+    await rank(place);
+    await database.sql`
+      insert into gamification.score (community_id, run_id, user_id, score)
+      select community_id, id, ${second}, 2
+      from gamification.score_run
+      where community_id = ${id} and unit = 'COINS' and first_day = '-infinity'`;
+    const { discrepancies } = await verify(database.sql, [books], { only: [id] });
+    expect(discrepancies).toEqual([
+      {
+        ...{ communityId: id, check: 'leaderboard scores', kept: '2', counted: 'not to be ranked' },
+        where: expect.stringMatching(new RegExp(`^run \\d+ \\(COINS, -infinity to infinity\\) ${second}$`)),
+      },
+      {
+        communityId: id,
+        check: 'leaderboard buckets',
+        where: expect.stringMatching(/^run \d+ from 1$/),
+        kept: '1 people',
+        counted: '2 people',
+      },
+    ]);
   });
 
   it('finds nothing wrong with what nobody spoiled, and says how far it is', async () => {
