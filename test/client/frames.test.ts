@@ -1,9 +1,9 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 import { data, person, unique } from '../kit/client.ts';
 import { running } from '../kit/journey.ts';
 import type { Handle } from '../kit/processes.ts';
@@ -72,33 +72,45 @@ async function earn(): Promise<void> {
   await data(laurel, text, { input });
 }
 
+/** A socket, and the messages that nobody asked for yet: several may come at once. */
+interface Connection {
+  socket: WebSocket;
+  messages: AsyncIterator<[RawData]>;
+}
+
+async function connected(): Promise<Connection> {
+  const socket = new WebSocket(laurel.endpoint.replace(/^http/, 'ws'), 'graphql-transport-ws');
+  const messages = on(socket, 'message') as AsyncIterator<[RawData]>;
+  await once(socket, 'open');
+  return { socket, messages };
+}
+
 /** Sends and awaits a block's messages, each `connection_init` over a socket of its own. */
-async function play(block: readonly Line[] = [], before?: WebSocket): Promise<WebSocket> {
-  let socket = before;
+async function play(block: readonly Line[] = [], before?: Connection): Promise<Connection | undefined> {
+  let connection = before;
   for (const { sent, text } of block) {
     if (text.includes('connection_init')) {
-      socket?.close();
-      socket = new WebSocket(laurel.endpoint.replace(/^http/, 'ws'), 'graphql-transport-ws');
-      await once(socket, 'open');
+      connection?.socket.close();
+      connection = await connected();
     }
-    if (socket === undefined) throw new Error('The document sends before it connects.');
+    if (connection === undefined) throw new Error('The document sends before it connects.');
     if (sent) {
-      socket.send(names.filledIn(text));
+      connection.socket.send(names.filledIn(text));
       continue;
     }
-    const [message] = await once(socket, 'message');
-    names.compare(String(message), text);
+    const { value } = await connection.messages.next();
+    names.compare(String(value), text);
   }
-  return socket as WebSocket;
+  return connection;
 }
 
 it('shows the frames of graphql-transport-ws as they are', async () => {
   const [opening, event, ping, resuming, refused, ...more] = await blocksOf('frames');
   names = new Names({ KEY: laurel.demo.systemKey, PERSON: userId });
-  const socket = await play(opening);
-  await Promise.all([play(event, socket), earn()]);
-  await play(ping, socket);
-  await play(refused, await play(resuming, socket));
+  const connection = await play(opening);
+  await Promise.all([play(event, connection), earn()]);
+  await play(ping, connection);
+  await play(refused, await play(resuming, connection));
   expect(more).toEqual([]);
 });
 

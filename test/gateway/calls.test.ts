@@ -44,7 +44,7 @@ describe('a page of people with fields of all four subgraphs', () => {
     await database?.close();
   });
 
-  /** The calls and statements of one request, but for those that find out who asks and whether anything happened. */
+  /** The calls and statements of one request, but for those that find out who asks, settle what it cost, and look whether anything happened. */
   const costOf = async (first: number) => {
     calls.length = 0;
     const statements = await database.statementsOf(async () => {
@@ -52,7 +52,7 @@ describe('a page of people with fields of all four subgraphs', () => {
       expect(users.nodes).toHaveLength(first);
     });
     const others =
-      /^(authenticate|credentialChanges|KeyUses|principal|keyOf|apiKey|readGrowth|catchUp|handleSome)/i;
+      /^(authenticate|credentialChanges|KeyUses|principal|keyOf|apiKey|readGrowth|catchUp|handleSome|settleSpendings)/i;
     return { calls: [...calls], statements: statements.filter((name) => !others.test(name)).sort() };
   };
 
