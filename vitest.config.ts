@@ -13,5 +13,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    // A worker loads the graph once, not for each file: no test changes a module's state.
+    isolate: false,
   },
 });

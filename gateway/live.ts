@@ -38,6 +38,8 @@ interface Upstream {
 const reopenAfterMs = [100, 300, 1_000, 2_000, 4_000, 8_000];
 /** And before one that can't be resumed is opened, since whoever lost it by an error asks for it anew at once. */
 const openAfterMs = reopenAfterMs.slice(0, 3);
+/** A subgraph that lets every try run into its timeout is given up after as long as one that refuses them. */
+const patienceMs = 15_000;
 
 export function createLive(engine: Engine<Caller>, access: Access): Live {
   const groups = new Map<string, Group>();
@@ -162,9 +164,11 @@ async function patiently(
   pausesMs: readonly number[],
   signal?: AbortSignal,
 ): Promise<Stream | Answer> {
+  const from = performance.now();
   let opened = await open();
   for (const wait of pausesMs) {
     if ('events' in opened || !areDown(opened) || signal?.aborted) break;
+    if (performance.now() - from > patienceMs) break;
     await pause(wait, undefined, { signal }).catch(() => {});
     opened = await open();
   }

@@ -2,9 +2,10 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { oneProcessGateway } from '../../gateway/index.ts';
-import { type Demo, loadDemo } from '../../subgraphs/index.ts';
+import type { Demo } from '../../subgraphs/index.ts';
 import { data } from '../kit/client.ts';
-import { freshDatabase, type TestDatabase } from '../kit/database.ts';
+import type { TestDatabase } from '../kit/database.ts';
+import { demoDatabase } from '../kit/laurel.ts';
 
 // What a page costs: it is asked of the real gateway over the demo's people, and every call and statement is counted.
 
@@ -30,8 +31,7 @@ describe('a page of people with fields of all four subgraphs', () => {
   let endpoint: string;
   const calls: string[] = [];
   beforeAll(async () => {
-    database = await freshDatabase();
-    demo = await loadDemo(database.resources);
+    ({ database, demo } = await demoDatabase());
     const config = { origins: [], trustProxy: false };
     gateway = oneProcessGateway(database.resources, config, pino({ level: 'silent' }), (subgraph, text) => {
       calls.push(`${subgraph} ${/_entities/.test(text) ? '_entities' : 'root'}`);

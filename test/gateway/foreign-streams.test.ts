@@ -98,14 +98,19 @@ async function started(server: Promise<ForeignServer>): Promise<ForeignServer> {
 const startLeague = (transport: Transport, port?: number) => started(foreignServer(served, transport, port));
 
 /** A gateway over the league at this address and people in its own process. */
-async function gatewayTo(url: string): Promise<TestGateway & Handle> {
+async function gatewayTo(url: string, timeoutMs = 2_000): Promise<TestGateway & Handle> {
   const { reach } = gatewayOptions({ league, people });
   const gateway = await gatewayOver(
     { league, people },
     {
       supergraph: compose({ league: { ...league, url }, people }),
       reach: (name) => (name === 'league' ? undefined : reach?.(name)),
-      config: { origins: [], trustProxy: false, forwardHeaders: ['x-tenant'], timeouts: { league: 2_000 } },
+      config: {
+        origins: [],
+        trustProxy: false,
+        forwardHeaders: ['x-tenant'],
+        timeouts: { league: timeoutMs },
+      },
     },
   );
   closing.push(() => gateway.close());
@@ -402,7 +407,7 @@ describe('a subgraph without graphql-transport-ws', () => {
     ['never answers', () => {}, { extensions: { code: 'SUBGRAPH_TIMEOUT' } }],
   ])('that %s is an error that says so', async (_how, answer, error) => {
     const { url } = await started(serving(answer));
-    const socket = await client(await gatewayTo(url));
+    const socket = await client(await gatewayTo(url, 500));
     socket.send({ id: '1', type: 'subscribe', payload: { query: scores } });
     expect(await socket.next()).toMatchObject({ id: '1', type: 'error', payload: [error] });
   });

@@ -59,8 +59,8 @@ const scopeSets = (random: number): string[][] =>
   ].map((scopes) => [...scopes, authenticatedScope]);
 
 const sets: readonly { scopes: readonly string[]; audience: string | undefined }[] = [
-  ...scopeSets(200).map((scopes) => ({ scopes, audience: undefined })),
-  ...scopeSets(100).map((scopes) => ({ scopes, audience: 'partner' })),
+  ...scopeSets(80).map((scopes) => ({ scopes, audience: undefined })),
+  ...scopeSets(40).map((scopes) => ({ scopes, audience: 'partner' })),
 ];
 /** There are hundreds of them, and a machine may have other things to do. */
 const longMs = 120_000;

@@ -29,9 +29,9 @@ export interface TestDatabase {
   close(): Promise<void>;
 }
 
-/** A migrated database with what resolvers work with. */
-export async function freshDatabase(): Promise<TestDatabase> {
-  const url = await emptyDatabase(templateName);
+/** A migrated database with what resolvers work with, or a copy of another `template`. */
+export async function freshDatabase(template = templateName): Promise<TestDatabase> {
+  const url = await emptyDatabase(template);
   const recorders = new Set<string[]>();
   const sql = connect(url, {
     onStatement: (text) => {

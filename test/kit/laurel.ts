@@ -1,7 +1,9 @@
 import { pino } from 'pino';
+import { inject } from 'vitest';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { oneProcessGateway } from '../../gateway/index.ts';
 import { openPast } from '../../gateway/past.ts';
+import { connect } from '../../subgraphs/db.ts';
 import { issueKey, type NewApiKey } from '../../subgraphs/identity/api-key.ts';
 import { type Demo, loadDemo } from '../../subgraphs/index.ts';
 import type { Scope } from '../../subgraphs/scopes.ts';
@@ -25,8 +27,7 @@ export interface TestLaurel {
 
 /** Starts it on a port of its own; whoever starts it closes it. */
 export async function testLaurel(): Promise<TestLaurel> {
-  const database = await freshDatabase();
-  const demo = await loadDemo(database.resources);
+  const { database, demo } = await demoDatabase();
   const config = { origins: [], trustProxy: false };
   const log = pino({ level: 'silent' });
   const started = async () => {
@@ -53,4 +54,31 @@ export async function testLaurel(): Promise<TestLaurel> {
       await database.close();
     },
   };
+}
+
+const demoTemplate = 'laurel_demo';
+
+/** A database of its own that holds the demo, which is loaded once a run: by the first who asks, while others wait. */
+export async function demoDatabase(): Promise<{ database: TestDatabase; demo: Demo }> {
+  const server = connect(inject('serverUrl'), { max: 1 });
+  try {
+    await server`select pg_advisory_lock(1)`;
+    const [loaded] = await server<{ demo: string }[]>`
+      select shobj_description(oid, 'pg_database') as demo from pg_database where datname = ${demoTemplate}`;
+    const demo = loaded === undefined ? await loadTemplate() : (JSON.parse(loaded.demo) as Demo);
+    return { database: await freshDatabase(demoTemplate), demo };
+  } finally {
+    // What it locked ends with it.
+    await server.end();
+  }
+
+  async function loadTemplate(): Promise<Demo> {
+    const first = await freshDatabase();
+    const demo = await loadDemo(first.resources);
+    await first.close();
+    const name = new URL(first.url).pathname.slice(1);
+    await server.unsafe(`comment on database ${name} is '${JSON.stringify(demo).replaceAll("'", "''")}'`);
+    await server.unsafe(`alter database ${name} rename to ${demoTemplate}`);
+    return demo;
+  }
 }

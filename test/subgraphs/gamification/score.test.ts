@@ -98,7 +98,7 @@ function counted(scores: ReadonlyMap<string, bigint>, onlyPositive: boolean): St
 const person = (n: number) => `usr_${String(n).padStart(6, '0')}`;
 
 describe('scores: ranks', () => {
-  it.each([1, 2, 3])('are those that counting gives, over random changes (%i)', async (seed) => {
+  it.each([1, 2])('are those that counting gives, over random changes (%i)', async (seed) => {
     const random = demoRandom(seed);
     const communityId = await boarded();
     const runs = await runsOf(communityId);
