@@ -164,6 +164,14 @@ export const demoPrivateChannel: DemoChannel & { viewRoleIds: string[] } = {
   viewRoleIds: demoRoles.slice(0, 2).map(({ id }) => id),
 };
 
+/** What the administrator and a mentor talk about, where nobody else reads it. */
+export const demoDirectChannel = {
+  id: demoId('Channel', demoChannels.length + 1),
+  topic: {},
+  kind: 'DIRECT',
+  participantIds: [demoPeople[0]?.id ?? '', demoPeople[5]?.id ?? ''],
+};
+
 /** Two who misbehaved: one was warned, one is suspended for a year. */
 export const demoPenalties = [
   { person: 61, kind: 'WARNING', reason: 'Advertising in General.', daysAgo: 12, lastsDays: null },

@@ -3,6 +3,7 @@ import {
   demoChannels,
   demoCommunity,
   demoDays,
+  demoDirectChannel,
   demoId,
   demoMoment,
   demoPeople,
@@ -52,7 +53,7 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   await addChannels(
     sql,
     communityId,
-    [...demoChannels, demoPrivateChannel].map((channel, n) => ({
+    [...demoChannels, demoPrivateChannel, demoDirectChannel].map((channel, n) => ({
       ...channel,
       createdAt: founded(n),
       updatedAt: founded(n),

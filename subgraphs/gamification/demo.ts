@@ -1,5 +1,14 @@
 import type { Sql } from '../db.ts';
-import { demoCommunity, demoDays, demoId, demoMoment, demoPeople, demoRandom } from '../demo.ts';
+import {
+  demoChannels,
+  demoCommunity,
+  demoDays,
+  demoId,
+  demoMoment,
+  demoPeople,
+  demoRandom,
+  demoRoles,
+} from '../demo.ts';
 import { Refusal } from '../errors.ts';
 import type { EntityName } from '../id.ts';
 import { adjustBalance, reverseEvent, spendBalance } from './adjustment.ts';
@@ -41,6 +50,21 @@ const rules: NewRule[] = [
     { en: 'Daily Login Bonus', de: 'Täglicher Bonus' },
     { POINTS: 25 },
     { activityType: 'STREAK_POINTS' },
+  ),
+  rule(8, 'follow', { en: 'Followed somebody', de: 'Jemandem gefolgt' }, { XP: 5 }, { dayCap: 10 }),
+  rule(9, 'like', { en: 'Liked a post', de: 'Beitrag gemocht' }, { XP: 1 }, { dayCap: 20 }),
+  rule(10, 'comment', { en: 'Commented', de: 'Kommentiert' }, { XP: 5, COINS: 1 }, { dayCap: 10 }),
+  rule(11, 'share', { en: 'Shared a post', de: 'Beitrag geteilt' }, { XP: 10, COINS: 2 }, { dayCap: 3 }),
+  // Those who are new are to be welcomed, so what is said there alone earns.
+  rule(
+    12,
+    'message',
+    { en: 'Said hello', de: 'Hallo gesagt' },
+    { XP: 5, COINS: 1 },
+    {
+      conditions: [{ field: 'metadata.channelId', operator: 'EQUALS', values: [demoChannels[1]?.id ?? ''] }],
+      dayCap: 3,
+    },
   ),
 ];
 
@@ -116,6 +140,17 @@ const leaderboards: LeaderboardSettings[] = [
     topLimit: 10,
     onlyPositive: true,
   },
+  {
+    ...everybody,
+    slug: 'top-mentors',
+    name: { en: 'Top mentors', de: 'Die besten Mentoren' },
+    unit: 'XP',
+    windows: ['ALL_TIME', 'MONTHLY'],
+    columns,
+    topLimit: null,
+    onlyPositive: false,
+    rankRoleIds: demoRoles.filter(({ title }) => title.en === 'Mentor').map(({ id }) => id),
+  },
 ];
 
 /** Rules, levels, badges and leaderboards of the demo, and ninety days of what everybody earned. */
@@ -148,7 +183,7 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   await addTiers(sql, communityId, tiers);
   await setUnits(sql, communityId, units);
 
-  const events = [...earned(now), ...orders(now)];
+  const events = [...earned(now), ...orders(now), ...social(now)];
   const taken = await takenIds(sql, communityId);
   const isNew = taken.size === 0;
   const made = new Map<EntityName, number>();
@@ -250,6 +285,25 @@ async function fillFeed(sql: Sql, now: Date, makeId: (entity: EntityName) => str
   const last = posted.at(-1);
   if (last === undefined || last instanceof Refusal) throw last ?? new Error('Nothing was posted.');
   await reverseEvent(sql, communityId, { eventId: last.eventId, ...said('return', 'Returned.', 2) });
+}
+
+/** What people did with each other in the last thirty days: about a third of them something each day. */
+function social(now: Date): NewEvent[] {
+  const random = demoRandom(6);
+  const events: NewEvent[] = [];
+  for (let daysAgo = 29; daysAgo >= 0; daysAgo--) {
+    demoPeople.forEach(({ id }, n) => {
+      const eventType = ['follow', 'like', 'like', 'comment', 'share'][random(15)];
+      const other = demoPeople[(n + 1 + random(demoPeople.length - 1)) % demoPeople.length]?.id ?? '';
+      const occurredAt = demoMoment(now, daysAgo, 600 + random(700));
+      if (eventType === undefined) return;
+      events.push({
+        ...{ user: { id }, eventType, amount: null, metadata: { userId: other }, occurredAt },
+        reference: `demo-${eventType}-${n}-${daysAgo}`,
+      });
+    });
+  }
+  return events;
 }
 
 /** Fifteen orders of the person that GamifyHost's examples name, through GamifyHost. */

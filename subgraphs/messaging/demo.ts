@@ -3,6 +3,7 @@ import {
   demoChannels,
   demoCommunity,
   demoDays,
+  demoDirectChannel,
   demoId,
   demoMoment,
   demoPeople,
@@ -36,9 +37,22 @@ const middles = [
 const closings = ['Thanks!', 'What do you think?', 'See you there.', 'Have a good day.', ''];
 const emojis = ['👍', '🎉', '❤️', '😂', '🚀'];
 
+/** What the two of the direct channel say in turns, the administrator first; the last answers the first. */
+const whispers = [
+  'Would you take the newcomers of this week under your wing?',
+  'Gladly. How many are they?',
+  'Nine, most of them new to trading.',
+  'Then I begin with a round of introductions on Thursday.',
+  'Thank you! I will announce it.',
+  'And yes, next week again.',
+];
+
 const topics = ['How do you begin?', 'Stop losses', 'Books worth reading'];
 
-/** A thousand messages with replies and reactions; a forum's under topics, some pinned, one edited, one deleted. */
+/**
+ * A thousand messages with replies and reactions; a forum's under topics, some pinned, one edited, one deleted. And what
+ * two people say to each other alone.
+ */
 export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   const { id: communityId } = demoCommunity;
   const random = demoRandom(5);
@@ -85,9 +99,25 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
     }
   }
   await addForumTopics(sql, communityId, begun);
-  await addMessages(sql, communityId, messages);
+  await addMessages(sql, communityId, [...messages, ...betweenTwo(now)]);
   await addReactions(sql, communityId, reactions);
   await changeSome(sql, communityId, messages);
+}
+
+function betweenTwo(now: Date): (NewMessage & { id: string; createdAt: Date })[] {
+  const { id: channelId, participantIds } = demoDirectChannel;
+  const idOf = (n: number) => demoId('Message', messageCount + n);
+  return whispers.map((body, n) => ({
+    id: idOf(n),
+    channelId,
+    authorId: participantIds[n % 2] ?? '',
+    body,
+    replyToId: n === whispers.length - 1 ? idOf(0) : null,
+    forumTopicId: null,
+    audienceId: null,
+    idempotencyKey: `demo-direct-${n}`,
+    createdAt: demoMoment(now, 9, 500 + n * 7),
+  }));
 }
 
 /** The latest two of the first channel pinned, the one before them edited, and the one before that deleted. */

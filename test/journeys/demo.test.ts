@@ -44,14 +44,14 @@ inBothForms('the demo', (laurel) => {
     }
   });
 
-  it('has 9 channels, 6 fields and 12 badges with awards', async () => {
+  it('has 10 channels, 6 fields and 12 badges with awards', async () => {
     const { channels, fields, badges } = await data(
       laurel(),
       `{ channels(first: 100) { nodes { id } }
          fields(first: 100) { nodes { key numeric histories(first: 1) { nodes { id } } } }
          badges(first: 100) { nodes { id awardCount } } }`,
     );
-    expect(channels.nodes).toHaveLength(9);
+    expect(channels.nodes).toHaveLength(10);
     expect(fields.nodes).toHaveLength(6);
     for (const { numeric, histories } of fields.nodes) expect(histories.nodes).toHaveLength(numeric ? 1 : 0);
     expect(badges.nodes).toHaveLength(12);
@@ -115,6 +115,70 @@ inBothForms('the demo', (laurel) => {
     expect(types).toEqual(expect.arrayContaining(['adjustment', 'reversal', 'spend']));
   });
 
+  it('has people who follow, like, comment and share, and rules that reward it', async () => {
+    const socials = ['follow', 'like', 'comment', 'share'];
+    const { users, rules } = await data(
+      laurel(),
+      `query ($types: [String!]) {
+        users(first: 64) { nodes {
+          dailyStats(last: 30) { totals { socials } }
+          ledger(first: 50, filter: { eventTypes: $types, units: [XP] }) { nodes { eventType } }
+        } }
+        rules(first: 100) { nodes { eventType } }
+      }`,
+      { types: socials },
+    );
+    for (const { dailyStats, ledger } of users.nodes)
+      expect(dailyStats.totals.socials).toBeGreaterThanOrEqual(ledger.nodes.length);
+    const earned = users.nodes.flatMap(({ ledger }: Data) => ledger.nodes);
+    expect(new Set(earned.map(({ eventType }: Data) => eventType))).toEqual(new Set(socials));
+    expect(rules.nodes.map(({ eventType }: Data) => eventType)).toEqual(expect.arrayContaining(socials));
+  });
+
+  it('rewards messages where people introduce themselves', async () => {
+    const { rules, users } = await data(
+      laurel(),
+      `{ rules(first: 100) { nodes { id title { text } conditions { field values } } }
+         users(first: 64) { nodes {
+           ledger(first: 1, filter: { eventTypes: ["message"] }) { nodes { ruleId } }
+         } } }`,
+    );
+    const { id, conditions } = rules.nodes.find(({ title }: Data) => title.text === 'Said hello');
+    expect(conditions).toEqual([{ field: 'metadata.channelId', values: [expect.stringMatching(/^chn_/)] }]);
+    const earned = users.nodes.flatMap(({ ledger }: Data) => ledger.nodes);
+    expect(earned.filter(({ ruleId }: Data) => ruleId === id).length).toBeGreaterThan(20);
+  });
+
+  it('has a leaderboard of its mentors alone', async () => {
+    const { leaderboard, roles } = await data(
+      laurel(),
+      `{ leaderboard(slug: "top-mentors") {
+           rankRoleIds entries(first: 100) { nodes { rank score user { id } } }
+         }
+         roles { nodes { id title { text } members { nodes { id } } } } }`,
+    );
+    const mentors = roles.nodes.find(({ title }: Data) => title.text === 'Mentor');
+    expect(leaderboard.rankRoleIds).toEqual([mentors.id]);
+    const idsOf = (nodes: Data[]) => nodes.map(({ id }) => id).sort();
+    expect(idsOf(leaderboard.entries.nodes.map(({ user }: Data) => user))).toEqual(
+      idsOf(mentors.members.nodes),
+    );
+    expect(leaderboard.entries.nodes[0]).toMatchObject({ rank: 1, score: expect.any(Number) });
+  });
+
+  it('has two who talk to each other alone, the administrator and a mentor', async () => {
+    const text = `{ channels(first: 10, kinds: [DIRECT]) { nodes {
+      participants { id } messages(first: 10) { nodes { body author { id } replyTo { body } } }
+    } } }`;
+    const { channels } = await data(laurel(), text, {}, keyOf(laurel(), 'personalKey'));
+    const [{ participants, messages }] = channels.nodes;
+    expect(participants.map(({ id }: Data) => id)).toContain(laurel().demo.userId);
+    const authors = messages.nodes.map(({ author }: Data) => author.id);
+    expect(new Set(authors)).toEqual(new Set(participants.map(({ id }: Data) => id)));
+    expect(messages.nodes.length).toBeGreaterThanOrEqual(6);
+    expect(messages.nodes.filter(({ replyTo }: Data) => replyTo !== null)).not.toEqual([]);
+  });
+
   it('is where demo.json says', async () => {
     const { demo } = laurel();
     expect(Object.keys(demo).sort()).toEqual(
@@ -169,11 +233,11 @@ describe('the demo in two stores', () => {
     expect(there).toEqual(here);
   });
 
-  it('has the same 1,000 messages with replies and reactions', async () => {
+  it('has the same 1,006 messages with replies and reactions', async () => {
     const [here, there] = await Promise.all([messagesOf(one as Handle), messagesOf(other as Handle)]);
     // What other journeys say meanwhile has an id of its own.
     const common = [...here.keys()].filter((id) => there.has(id));
-    expect(common).toHaveLength(1_000);
+    expect(common).toHaveLength(1_006);
     const textOf = (message: Data) => [message.body, message.author.id, message.replyTo?.id];
     for (const id of common) expect(textOf(there.get(id))).toEqual(textOf(here.get(id)));
     const messages = common.map((id) => here.get(id));
