@@ -3,13 +3,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Postgrator from 'postgrator';
 import postgres from 'postgres';
-import { isCutOff } from './outage.ts';
+import { openPool, type Sql, transaction } from './pool.ts';
+
+export { type Sql, transaction } from './pool.ts';
 
 // The one PostgreSQL behind everything: connecting, transactions, migrations. SQL itself stands in the feature
 // that needs it.
-
-/** A pool, or a transaction of it: tagged templates either way. Bigints arrive as `bigint`, days as `YYYY-MM-DD`. */
-export type Sql = postgres.Sql<{ bigint: bigint; date: string }>;
 
 /** A statement, or a part to put into one. */
 export type SqlPart = postgres.PendingQuery<postgres.Row[]>;
@@ -26,7 +25,7 @@ const longestStatementMs = 30_000;
 
 /** Opens a pool; connects when first used. `sql.end({ timeout: 5 })` closes it. */
 export function connect(url: string, { max = 10, onStatement }: ConnectOptions = {}): Sql {
-  return postgres(url, {
+  return openPool(url, {
     max,
     connect_timeout: 10,
     idle_timeout: 0,
@@ -39,19 +38,7 @@ export function connect(url: string, { max = 10, onStatement }: ConnectOptions =
       date: { to: 1082, from: [1082], serialize: (day: string) => day, parse: (day: string) => day },
     },
     ...(onStatement === undefined ? {} : { debug: (_connection, text) => onStatement(text) }),
-  }) as unknown as Sql;
-}
-
-/** Runs `work` in one transaction, which is rolled back when it throws. */
-export function transaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
-  return sql.begin((inner) =>
-    work(inner as unknown as Sql).catch((error: unknown) => {
-      if (!isCutOff(error)) throw error;
-      // The connection's end rejects the whole. postgres.js would send a rollback to where there is nobody any more, and
-      // end the process by it. Source: https://github.com/porsager/postgres/issues/1208
-      return new Promise<never>(() => {});
-    }),
-  ) as Promise<T>;
+  });
 }
 
 /** Rows in the order of the keys they were asked by; null where a key has none. */

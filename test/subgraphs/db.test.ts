@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   alignTo,
@@ -9,11 +10,12 @@ import {
   schemas,
   transaction,
 } from '../../subgraphs/db.ts';
+import { isOutage } from '../../subgraphs/outage.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../kit/database.ts';
 
 const opened: Sql[] = [];
-function open(url: string): Sql {
-  const sql = connect(url, { max: 2 });
+function open(url: string, max = 2): Sql {
+  const sql = connect(url, { max });
   opened.push(sql);
   return sql;
 }
@@ -112,6 +114,32 @@ describe('rows', () => {
       ]);
     });
     await expect(cut).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
+    expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
+  });
+
+  it('come, or a refusal does, however many connections are cut off', async () => {
+    const sql = open(database.url, 10);
+    const killer = open(database.url);
+    const refusals = new Set<unknown>();
+    let done = false;
+    const ask = async () => {
+      for (let n = 0; !done || n === 0; n++) {
+        const asked =
+          n % 2 === 0 ? sql`select ${n}::int as n` : transaction(sql, (tx) => tx`select ${n}::int as n`);
+        await asked.catch((error: unknown) => refusals.add(isOutage(error) || error));
+        if (n % 5 === 0) await pause(1);
+      }
+    };
+    const asking = Array.from({ length: 14 }, ask);
+    for (let n = 0; n < 12; n++) {
+      await killer`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and query like '%::int as n%'`;
+      await pause(50);
+    }
+    done = true;
+    await Promise.all(asking);
+    expect([...refusals]).toEqual([true]);
     expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
   });
 
