@@ -73,21 +73,21 @@ export function laurelAccess(options: {
   sign?: (principal: Principal) => Promise<string>;
 }): Access {
   const { identity, viewOf, sign } = options;
-  const views = new WeakMap<Principal, View>();
-  const viewFor = (principal: Principal): View => {
-    let view = views.get(principal);
-    if (view === undefined) {
-      view = viewOf(seenBy(principal), principal.audience);
-      views.set(principal, view);
+  const callers = new WeakMap<Principal, Caller>();
+  /** Whom a principal is served as, but for the token: that is for a moment only. */
+  const unsigned = (principal: Principal): Caller => {
+    let caller = callers.get(principal);
+    if (caller === undefined) {
+      const view = viewOf(seenBy(principal), principal.audience);
+      caller = { principal, token: '', seesPart: true, view };
+      callers.set(principal, caller);
     }
-    return view;
+    return caller;
   };
-  const callerFor = async (principal: Principal): Promise<Caller> => ({
-    principal,
-    token: sign === undefined ? '' : await sign(principal),
-    seesPart: true,
-    view: viewFor(principal),
-  });
+  const callerFor = async (principal: Principal): Promise<Caller> => {
+    const caller = unsigned(principal);
+    return sign === undefined ? caller : { ...caller, token: await sign(principal) };
+  };
 
   const principals = createPrincipals(
     askIdentity(identity, () => callerFor(gatewayPrincipal), badCredential),

@@ -89,8 +89,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
   };
 
   /** @throws Throttled when it doesn't fit */
-  const take = (bucket: Bucket, cost: number): void => {
-    const now = clock();
+  const take = (bucket: Bucket, cost: number, now: number): void => {
     if (!bucket.take(cost, now))
       throw new Throttled(new Charge(cost, bucket, now, () => {}), bucket.secondsUntil(cost, now));
     if (settle === undefined || bucket.owner === undefined || cost === 0) return;
@@ -133,8 +132,9 @@ export function createBudgets(options: BudgetOptions): Budgets {
       const cost = bucket && operation.cost(variables);
       if (bucket === undefined || cost === undefined) return caller;
       if (cost > bucket.size.points) throw tooDear(cost, bucket.size);
-      take(bucket, cost);
-      return { ...caller, charge: new Charge(cost, bucket, clock(), () => take(bucket, cost)) };
+      const now = clock();
+      take(bucket, cost, now);
+      return { ...caller, charge: new Charge(cost, bucket, now, () => take(bucket, cost, clock())) };
     },
     async close() {
       await settling;

@@ -69,10 +69,11 @@ export class Charge {
       const extensions = { ...answer.extensions, cost: this.extension };
       return { ...answer, json: `${before}${JSON.stringify(extensions)}}` };
     }
-    return {
-      ...answer,
-      json: `${json.slice(0, -1)},"extensions":{"cost":${JSON.stringify(this.extension)}}}`,
-    };
+    const { cost, limit, remaining, restorePerSecond } = this;
+    // All are numbers, and this is written with every answer.
+    const throttle = `{"maximumAvailable":${limit},"currentlyAvailable":${remaining},"restoreRate":${restorePerSecond}}`;
+    const told = `{"cost":{"requestedQueryCost":${cost},"throttleStatus":${throttle}}}`;
+    return { ...answer, json: `${json.slice(0, -1)},"extensions":${told}}` };
   }
 }
 

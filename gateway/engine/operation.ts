@@ -64,6 +64,8 @@ export class Operation {
   private readonly size: Size;
   private readonly conditions: readonly string[];
   private readonly variants = new LRUCache<string, Variant>({ max: 32 });
+  /** The variables of the last request, as they came and coerced: its cost and its run both need them. */
+  private last: { variables: Values; coerced: { values: Values } | Refused } | undefined;
 
   constructor(
     view: View,
@@ -94,6 +96,12 @@ export class Operation {
    * @returns the values, defaults filled in; or the errors to answer with.
    */
   coerce(variables: Values | null | undefined): { values: Values } | Refused {
+    if (!variables) return this.coerceAnew(variables);
+    if (this.last?.variables !== variables) this.last = { variables, coerced: this.coerceAnew(variables) };
+    return this.last.coerced;
+  }
+
+  private coerceAnew(variables: Values | null | undefined): { values: Values } | Refused {
     const tooDeep = variables && variableNestingError(variables, this.limits);
     if (tooDeep) return refuse([tooDeep], 'LIMIT_EXCEEDED');
     const { coerced: values, errors } = this.coerced(variables ?? {});
