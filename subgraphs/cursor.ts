@@ -1,19 +1,24 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Refusal } from './errors.ts';
-import type { StreamId } from './log.ts';
 import type { SigningKeys } from './principal.ts';
 
 // Positions in a stream as clients keep them: sealed, so that they neither tell how much happens nor can be forged.
 
+/** What cursors lie on: a stream of the log, or another line of states that follow each other. */
+export interface CursorLine {
+  communityId: string;
+  stream: string;
+}
+
 /** Opaque positions in a stream for clients. */
 export interface CursorSeal {
-  seal(id: StreamId, number: number): string;
+  seal(id: CursorLine, number: number): string;
   /**
    * null for a cursor whose secret is there no more: it is older than anything that is kept.
    * @throws BAD_CURSOR for text that this stream of this community didn't issue.
    */
-  open(id: StreamId, cursor: string): number | null;
+  open(id: CursorLine, cursor: string): number | null;
 }
 
 /**
@@ -25,7 +30,7 @@ export function cursorSeal(secrets: SigningKeys): CursorSeal {
   // Each block stands alone, so one cipher does for all of a secret: to make one costs more than all it does for a cursor.
   let sealing: { id: string; tag: Buffer; cipher: ReturnType<typeof createCipheriv> } | undefined;
   const marks = new LRUCache<string, Buffer>({ max: 10_000 });
-  const mark = ({ communityId, stream }: StreamId): Buffer => {
+  const mark = ({ communityId, stream }: CursorLine): Buffer => {
     const name = `${communityId} ${stream}`;
     let known = marks.get(name);
     if (known === undefined) {

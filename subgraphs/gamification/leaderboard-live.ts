@@ -1,4 +1,5 @@
-import type { Sql } from '../db.ts';
+import { createHash } from 'node:crypto';
+import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { extentOf } from '../log.ts';
 import type { LogTail } from '../log-tail.ts';
@@ -7,7 +8,7 @@ import { entriesPage, type LeaderboardEntry, type Run, runsFor, zoneOf } from '.
 import type { RankWindow } from './rank-window.ts';
 
 // The top of a leaderboard as it changes. All who follow the same top share one look at it, at most one a second, so that
-// they see the same states under the same numbers, and a busy community costs no more than a quiet one.
+// they see the same states under the same cursors, and a busy community costs no more than a quiet one.
 
 /** Which top is followed. */
 export interface Top {
@@ -18,9 +19,10 @@ export interface Top {
   size: number;
 }
 
-/** The top at one moment. Everything that the log's stream `xp` tells up to `number` is in it. */
+/** The top at one moment. */
 export interface TopState {
-  number: number;
+  /** Tells it from all other states of the leaderboard, in every process alike: `placeOf`. */
+  place: number;
   /** Null while the leaderboard has none to show. */
   run: Run | null;
   entries: readonly LeaderboardEntry[];
@@ -28,6 +30,20 @@ export interface TopState {
 
 /** One look at a top a second at most. */
 const throttleMs = 1_000;
+/** States that can be told apart between one event of the log's stream `xp` and the next. */
+const statesBetween = 2 ** 20;
+
+/** Where states lie that follow an event of the log's stream `xp`. */
+export function placeOf(xpNumber: number, state = ''): number {
+  // Coins and points are told by no event of that stream, and neither are new settings.
+  const mark = createHash('sha256').update(state).digest().readUInt32BE(0) % statesBetween;
+  return xpNumber * statesBetween + mark;
+}
+
+/** The event of the log's stream `xp` that a place follows. */
+export function xpNumberAt(place: number): number {
+  return Math.floor(place / statesBetween);
+}
 
 interface Looking {
   sql: Sql;
@@ -156,25 +172,32 @@ class TopWatch {
       });
   }
 
+  /** All of a look is read at one moment, so that a place is one state, whichever process looks. */
   private async read(): Promise<void> {
-    const { sql, now } = this.resources;
     const { communityId, boardId, window, size } = this.top;
-    const [board] = await leaderboardsById(sql, communityId, [boardId]);
-    if (board == null) throw new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${boardId}".`);
-    const clock = { timeZone: await zoneOf(sql, communityId), now: now() };
-    // Read before the ranks are: what is told up to here is in them.
-    const { last } = await extentOf(sql, { communityId, stream: 'xp' });
-    const [run = null] = await runsFor(sql, communityId, [{ board, window, period: null }], clock);
-    if (run instanceof Refusal) throw run;
-    // Nothing can have changed without this.
-    const look = JSON.stringify([String(run?.runId), String(run?.changes), board.updatedAt]);
-    if (this.state !== undefined && look === this.seen) return;
-    const page =
-      run === null ? { edges: [] } : await entriesPage(sql, communityId, board, run, { first: size });
-    const entries = page.edges.map(({ node }) => node);
+    const found = await transaction(this.resources.sql, async (tx) => {
+      await tx`set transaction isolation level repeatable read`;
+      const [board] = await leaderboardsById(tx, communityId, [boardId]);
+      if (board == null) throw new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${boardId}".`);
+      const clock = { timeZone: await zoneOf(tx, communityId), now: this.resources.now() };
+      const [run = null] = await runsFor(tx, communityId, [{ board, window, period: null }], clock);
+      if (run instanceof Refusal) throw run;
+      // Nothing can have changed without this.
+      const look = JSON.stringify([String(run?.runId), String(run?.changes), board.updatedAt]);
+      if (this.state !== undefined && look === this.seen) return undefined;
+      const { last } = await extentOf(tx, { communityId, stream: 'xp' });
+      const page =
+        run === null ? { edges: [] } : await entriesPage(tx, communityId, board, run, { first: size });
+      return {
+        look,
+        state: { place: placeOf(last, look), run, entries: page.edges.map(({ node }) => node) },
+      };
+    });
+    if (found === undefined) return;
+    const { look, state } = found;
     this.seen = look;
-    if (this.state !== undefined && sameTop(this.state, run, entries)) return;
-    this.state = { number: last, run, entries };
+    if (this.state !== undefined && sameTop(this.state, state.run, state.entries)) return;
+    this.state = state;
     this.tell();
   }
 

@@ -22,10 +22,10 @@ import { DateTime, EventCursor } from '../scalars.ts';
 import { StreamItem, StreamReady, StreamResumed } from '../stream.graphql.ts';
 import { boardById, Leaderboard, RankWindow } from './leaderboard.graphql.ts';
 import { entryFrom, LeaderboardEntry } from './leaderboard-entry.graphql.ts';
-import { type TopState, topStates } from './leaderboard-live.ts';
+import { placeOf, type TopState, topStates, xpNumberAt } from './leaderboard-live.ts';
 
-// The top of a leaderboard as it changes: states, not events. Its cursors are those of the stream `xp`, and two states have
-// the same where no XP changed in between; after one, the newest state is all there is to catch up with.
+// The top of a leaderboard as it changes: states, not events. Each state has a cursor of its own, so that streams can be
+// joined at it; after one, the newest state is all there is to catch up with.
 
 @ObjectType({
   implements: StreamItem,
@@ -92,22 +92,26 @@ class LeaderboardStreamResolver {
         const message = `window: this leaderboard has ${board.windows.join(', ')}, got ${chosen}.`;
         throw new Refusal('BAD_ARGUMENT', message);
       }
-      const stream = { communityId, stream: 'xp' } as const;
-      const { first, last } = await extentOf(context.sql, stream);
-      if (after != null && (context.cursors.open(stream, after) ?? 0) > last)
+      const { first, last } = await extentOf(context.sql, { communityId, stream: 'xp' });
+      const line = { communityId, stream: `leaderboard ${id}` };
+      if (after != null && xpNumberAt(context.cursors.open(line, after) ?? 0) > last)
         throw new Refusal(
           'BAD_CURSOR',
           'The cursor lies beyond the end of this stream: start without `after`.',
         );
-      const seal = (number: number) => context.cursors.seal(stream, number);
+      const seal = (place: number) => context.cursors.seal(line, place);
       const opened = (cursor: string) =>
         after == null
-          ? Object.assign(new StreamReady(), { cursor, retainedFrom: seal(first - 1), retentionSeconds })
+          ? Object.assign(new StreamReady(), {
+              cursor,
+              retainedFrom: seal(placeOf(first - 1)),
+              retentionSeconds,
+            })
           : Object.assign(new StreamResumed(), { cursor, replayed: 1 });
       const states = topStates(context, { communityId, boardId: id, window: chosen, size: top });
       const toItem = (state: TopState) =>
         Object.assign(new LeaderboardChanged(), {
-          cursor: seal(state.number),
+          cursor: seal(state.place),
           boardId: id,
           state,
           window: chosen,

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard.ts';
+import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { type Answer, asking, take } from '../../kit/subgraph.ts';
@@ -116,6 +118,28 @@ describe('leaderboard stream', () => {
     await happen(place, 3, 'visit');
     const [changed] = await take(items, 1);
     expect(topOf(place, changed)).toEqual([[3, 1, 2]]);
+  });
+
+  it('gives each state a cursor of its own, also where no XP change', async () => {
+    const place = await boarded('COINS');
+    await using items = await follow(place);
+    const [first] = await take(items, 2);
+    const cursors = new Set([first.cursor]);
+    for (let n = 1; n <= 2; n++) {
+      const gift = {
+        userId: place.memberIds[n] ?? '',
+        unit: 'COINS',
+        action: 'INCREASE',
+        amount: 5n,
+      } as const;
+      const said = { reason: null, metadata: null, origin: ownOrigin, occurredAt: null };
+      await adjustBalance(database.sql, place.id, { ...gift, ...said, reference: `gift-${n}` });
+      database.resources.tail.wake();
+      const [changed] = await take(items, 1);
+      expect(changed.entries).toHaveLength(n);
+      cursors.add(changed.cursor);
+    }
+    expect(cursors.size).toBe(3);
   });
 
   it('shares one look among all who follow the same', async () => {
