@@ -46,6 +46,7 @@ import {
   rulesPage,
   updateRule,
 } from './rule-change.ts';
+import { pruneUses } from './rule-use.ts';
 import { imageIn, imageRules, imagesOf, LocalizedImageInput } from './wording.graphql.ts';
 
 enum RuleOperator {
@@ -571,6 +572,7 @@ function plain<Input extends object>(inputs: readonly Input[]): Input[] {
 
 export const rule: Feature = {
   name: 'rule',
+  prune: pruneUses,
   resolvers: [RuleResolver],
   references: { Rule: ({ id }: { id: string }, context) => ruleById(context).load(id) },
 };

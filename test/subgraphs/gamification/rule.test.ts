@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import type { Posted } from '../../../subgraphs/gamification/posting.ts';
+import { pruneUses, usesKeptDays } from '../../../subgraphs/gamification/rule-use.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { type Answer, asking } from '../../kit/subgraph.ts';
@@ -131,6 +132,32 @@ describe('rules: mutations', () => {
       '{ points ledger { nodes { ruleId } } }',
     );
     expect(user).toEqual({ points: 10, ledger: { nodes: [{ ruleId: id }] } });
+  });
+});
+
+describe('rules: what they have paid', () => {
+  it('is forgotten when no cap of a day or week and no cooldown can need it any more', async () => {
+    const place = await newCommunity(database.resources);
+    const { id, memberIds } = place;
+    const ruleOf = async (details: object) => {
+      const input = { ...order, awards: [{ unit: 'XP', amount: '1' }], conditions: [], ...details };
+      return (await ask(place.system, create, { input })).createRule.rule.id;
+    };
+    const daily = await ruleOf({ eventType: 'daily' });
+    const once = await ruleOf({ eventType: 'once', dayCap: null, lifetimeCap: 1, idempotencyKey: 'once' });
+    const longAgo = new Date(Date.now() - (usesKeptDays + 3) * 86_400_000);
+    const track = async (eventType: string, occurredAt: Date | null) => {
+      const event = eventOf(memberIds[0] ?? '', { eventType, occurredAt });
+      return ((await trackEvents(database.sql, id, [event])) as Posted[])[0]?.outcome;
+    };
+    expect(await track('daily', longAgo)).toBe('EARNED');
+    expect(await track('daily', null)).toBe('EARNED');
+    expect(await track('once', longAgo)).toBe('EARNED');
+    expect(await pruneUses(database.sql)).toBe(1);
+    const left = await database.sql`
+      select rule_id as id from gamification.rule_use where community_id = ${id} order by rule_id`;
+    expect(left.map((use) => use.id)).toEqual([daily, once].sort());
+    expect(await track('once', null)).toBe('ONCE');
   });
 });
 
