@@ -76,20 +76,37 @@ export interface RoleChange {
   userId: string | null;
 }
 
+/** People that are looked at together at most, of a role that everybody lost. */
+const mostAtOnce = 2_000;
+
 /**
  * Lets people into the runs that rank one of their roles, and out of those that rank none of them any more: as their roles
- * are now, whatever the changes say.
- * @cost four statements; of a role that everybody lost all people in its runs.
+ * are now, whatever the changes say. Runs of many people are given up where everybody lost a role, and counted anew in
+ * batches, as those of a new leaderboard are.
+ * @param most  people that are looked at for a role that everybody lost.
+ * @cost five statements.
  */
 export async function followRoles(
   tx: Sql,
   communityId: string,
   changes: readonly RoleChange[],
+  most = mostAtOnce,
 ): Promise<void> {
   const roleIds = [...new Set(changes.map(({ roleId }) => roleId))];
   const ranking = tx`community_id = ${communityId} and not dropped and role_ids && ${roleIds}`;
   await holdOffNewRuns(tx, communityId);
   await lockRuns(tx, ranking);
+  const gone = changes.flatMap(({ roleId, userId }) => (userId === null ? [roleId] : []));
+  if (gone.length > 0) {
+    await tx`
+      -- followRoles: runs to be counted anew
+      update gamification.score_run r set dropped = true
+      where ${ranking} and role_ids && ${gone} and exists (
+        select from gamification.score s
+        where s.community_id = r.community_id and s.run_id = r.id
+        offset ${most}
+      )`;
+  }
   await moveScores(
     tx,
     communityId,

@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assignRoles } from '../../../subgraphs/community/role.ts';
 import { deleteRole } from '../../../subgraphs/community/role-change.ts';
+import { transaction } from '../../../subgraphs/db.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
+import { updateLeaderboard } from '../../../subgraphs/gamification/leaderboard.ts';
 import { rankRoles } from '../../../subgraphs/gamification/rank-roles.ts';
+import { followRoles } from '../../../subgraphs/gamification/score.ts';
+import { keepRuns } from '../../../subgraphs/gamification/score-run.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
 import type { Principal } from '../../../subgraphs/principal.ts';
 import { allScopes } from '../../../subgraphs/scopes.ts';
@@ -223,6 +227,30 @@ describe('leaderboards that rank roles', () => {
     await deleteRole(database.sql, place.system, place.roleId);
     await follow();
     expect(await scoresOf(place)).toEqual([null, 100, null, null, null]);
+  });
+
+  it('are counted anew in batches when a role of many people is deleted', async () => {
+    const place = await ranking();
+    const { id, boardId, roleId, memberIds } = place;
+    const other = await newRole(database.resources, id, { holders: [memberIds[1]] });
+    const now = database.resources.now();
+    await updateLeaderboard(database.sql, place.system, boardId, { rankRoleIds: [roleId, other] }, now);
+    for (const n of [1, 2]) await give(place, n, roleId);
+    await buy(place, 0, 1, 2, 3);
+    await deleteRole(database.sql, place.system, roleId);
+    const change = { roleId, userId: null };
+    await transaction(database.sql, (tx) => followRoles(tx, id, [change], 3));
+    // Three are few enough, so they are done at once.
+    expect(await scoresOf(place)).toEqual([null, 100, null, null, null]);
+    const third = await newRole(database.resources, id, { holders: memberIds.slice(0, 3) });
+    await updateLeaderboard(database.sql, place.system, boardId, { rankRoleIds: [third, other] }, now);
+    await deleteRole(database.sql, place.system, third);
+    await transaction(database.sql, (tx) => followRoles(tx, id, [{ roleId: third, userId: null }], 2));
+    const list = '{ leaderboard(slug: "top") { entries { nodes { score } } } }';
+    expect(await errorsOf(place.system, list)).toMatchObject([{ code: 'RANKS_NOT_READY' }]);
+    await buy(place, 1);
+    await keepRuns(database.sql, now, { communityId: id });
+    expect(await scoresOf(place)).toEqual([null, 200, null, null, null]);
   });
 
   it('are the sums of their people, whatever happens to roles and scores meanwhile', async () => {
