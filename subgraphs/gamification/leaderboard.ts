@@ -41,7 +41,7 @@ const batchesAtOnce = 60;
  * Makes a leaderboard, and counts what it ranks: of a small community at once.
  * @param makeId  makes its id; the demo has its own.
  * @returns the leaderboard, `replayed` when this idempotency key had made it before.
- * @throws CONFLICT (the slug is taken), LIMIT_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED
+ * @throws CONFLICT (the slug is taken), LIMIT_EXCEEDED, NOT_FOUND (a role), VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED
  */
 export async function createLeaderboard(
   sql: Sql,
@@ -74,6 +74,7 @@ export async function createLeaderboard(
       throw new Refusal('LIMIT_EXCEEDED', `A community has at most ${mostLeaderboards} leaderboards.`, {}, [
         'input',
       ]);
+    await mustKnowRoles(tx, communityId, settings);
     const id = makeId('Leaderboard');
     const { count: written } = await tx`
       -- createLeaderboard
@@ -98,7 +99,7 @@ export async function createLeaderboard(
 /**
  * Changes a leaderboard; what isn't named stays. Where other days, another unit or other people are ranked, they are
  * counted anew.
- * @throws NOT_FOUND (also for whoever may not view it), CONFLICT (the slug is taken), VALIDATION_FAILED
+ * @throws NOT_FOUND (also for whoever may not view it, and a role), CONFLICT (the slug is taken), VALIDATION_FAILED
  */
 export async function updateLeaderboard(
   sql: Sql,
@@ -118,6 +119,7 @@ export async function updateLeaderboard(
     if (before === undefined) throw notFound(id);
     const settings = { ...before, ...changes };
     checkDays(settings);
+    await mustKnowRoles(tx, communityId, changes);
     const [taken] = await tx`
       -- updateLeaderboard: the slug
       select from gamification.leaderboard
@@ -241,6 +243,25 @@ function checkDays({ startsOn, endsOn }: LeaderboardSettings): void {
   if (startsOn === null || endsOn === null || startsOn <= endsOn) return;
   const message = `The leaderboard ends (${endsOn}) before it starts (${startsOn}).`;
   throw new Refusal('VALIDATION_FAILED', message, {}, ['input', 'endsOn']);
+}
+
+async function mustKnowRoles(
+  sql: Sql,
+  communityId: string,
+  { rankRoleIds = [], viewRoleIds = [] }: Partial<LeaderboardSettings>,
+): Promise<void> {
+  const named = { rankRoleIds, viewRoleIds };
+  const ids = [...rankRoleIds, ...viewRoleIds];
+  if (ids.length === 0) return;
+  const rows = await sql<{ id: string }[]>`
+    -- mustKnowRoles
+    select id from community.known_roles(${communityId}, ${ids}) as id`;
+  const known = new Set(rows.map(({ id }) => id));
+  for (const [field, own] of Object.entries(named)) {
+    const unknown = own.find((id) => !known.has(id));
+    if (unknown === undefined) continue;
+    throw new Refusal('NOT_FOUND', `No role has the id "${unknown}".`, {}, ['input', field]);
+  }
 }
 
 function slugTaken(slug: string): Refusal {

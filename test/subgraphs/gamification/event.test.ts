@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { updateCommunity } from '../../../subgraphs/community/community.ts';
 import { memberIndex, membersPage } from '../../../subgraphs/community/member.ts';
+import { connect } from '../../../subgraphs/db.ts';
 import { Refusal } from '../../../subgraphs/errors.ts';
 import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
@@ -53,6 +54,30 @@ describe('events: rules', () => {
     const first = answers.find(({ replayed }) => !replayed);
     expect(first?.level).toEqual({ before: 1, after: 2 });
     for (const answer of answers) expect({ ...answer, replayed: false }).toEqual(first);
+  });
+
+  it('count once when two processes are sent the same at once, and both give the same answers', async () => {
+    const { id, memberIds } = await newCommunity(database.resources, { members: 5 });
+    const other = connect(database.url);
+    const events = Array.from({ length: 60 }, (_, n) =>
+      eventOf(memberIds[n % 5] ?? '', { reference: `r-${n}` }),
+    );
+    // One of the two in the other order, some alone and some together, so that neither is first everywhere.
+    const [here, there] = await Promise.all([
+      Promise.all(events.map((event) => trackEvents(database.sql, id, [event]).then(([answer]) => answer))),
+      Promise.all([
+        trackEvents(other, id, events.slice(30).reverse()),
+        trackEvents(other, id, events.slice(0, 30).reverse()),
+      ]).then((halves) => halves.flat().reverse()),
+    ]);
+    await other.end();
+    const plain = (answers: readonly unknown[]) =>
+      answers.map((answer) => ({ ...(answer as Tracked), replayed: false }));
+    expect(plain(here)).toEqual(plain(there));
+    for (const n of events.keys())
+      expect([here[n], there[n]].filter((one) => !(one as Tracked).replayed)).toHaveLength(1);
+    const balances = await balancesByUser(database.sql, id, memberIds);
+    expect(balances.map(({ XP }) => XP)).toEqual(memberIds.map(() => 1_200n));
   });
 
   it('give a repeat the first answer, whatever came between', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import { keepRuns } from '../../../subgraphs/gamification/score-run.ts';
+import { newId } from '../../../subgraphs/id.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { type Answer, asking } from '../../kit/subgraph.ts';
@@ -345,6 +346,8 @@ describe('leaderboards: refusals', () => {
     ['VALIDATION_FAILED', ['topLimit'], { topLimit: 0 }],
     ['VALIDATION_FAILED', ['rankRoleIds', '0'], { rankRoleIds: ['gold'] }],
     ['VALIDATION_FAILED', ['viewRoleIds', '0'], { viewRoleIds: ['gold'] }],
+    ['NOT_FOUND', ['rankRoleIds'], { rankRoleIds: [newId('Role')] }],
+    ['NOT_FOUND', ['viewRoleIds'], { viewRoleIds: [newId('Role')] }],
     ['VALIDATION_FAILED', ['endsOn'], { startsOn: '2026-03-02', endsOn: '2026-03-01' }],
     ['VALIDATION_FAILED', ['columns'], { columns: Array.from({ length: 51 }, () => ({ column: 'xp' })) }],
     ['CONFLICT', ['slug'], { idempotencyKey: 'another' }],
@@ -352,7 +355,7 @@ describe('leaderboards: refusals', () => {
   ])('%s: a wrong %s', async (code, path, wrong) => {
     const { system } = await boarded();
     const input = { ...valid, idempotencyKey: 'key', ...wrong };
-    if (code === 'VALIDATION_FAILED') input.idempotencyKey = 'new';
+    if (code === 'VALIDATION_FAILED' || code === 'NOT_FOUND') input.idempotencyKey = 'new';
     const { createLeaderboard } = await ask(system, create, { input });
     expect(createLeaderboard).toEqual({
       replayed: false,
@@ -381,6 +384,10 @@ describe('leaderboards: refusals', () => {
     const notFound = [{ code: 'NOT_FOUND', path: ['input', 'leaderboardId'] }];
     expect((await ask(system, update, { input: missing })).updateLeaderboard.userErrors).toEqual(notFound);
     expect((await ask(system, remove, { input: missing })).deleteLeaderboard.userErrors).toEqual(notFound);
+    const role = { leaderboardId: boardId, viewRoleIds: [newId('Role')] };
+    expect((await ask(system, update, { input: role })).updateLeaderboard.userErrors).toEqual([
+      { code: 'NOT_FOUND', path: ['input', 'viewRoleIds'] },
+    ]);
     const taken = { leaderboardId: boardId, slug: 'other' };
     expect((await ask(system, update, { input: taken })).updateLeaderboard.userErrors).toEqual([
       { code: 'CONFLICT', path: ['input', 'slug'] },
