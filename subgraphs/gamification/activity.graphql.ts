@@ -13,7 +13,7 @@ import {
 } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { Cost, type Feature, Key, Paged, PagedByNumber, Scoped, Usually } from '../feature.ts';
+import { Cost, type Feature, Key, Paged, PagedByNumber, Partner, Scoped, Usually } from '../feature.ts';
 import { perArguments, perRequest } from '../loader.ts';
 import type { NumberedArguments, NumberedPage, Page, PageArguments } from '../page.ts';
 import { communityOf } from '../principal.ts';
@@ -72,6 +72,7 @@ const spent = { title: { de: 'Einlösung', en: 'Redemption' }, description: null
 })
 @Key('id')
 @Scoped('stats:read')
+@Partner()
 export class Activity {
   @Field(() => ID, { description: '`act_…`.' })
   id!: string;

@@ -1,7 +1,7 @@
 import { Arg, Ctx, Field, ID, InputType, ObjectType, Resolver, registerEnumType } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Usually, Write } from '../feature.ts';
+import { type Feature, Partner, Usually, Write } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Json } from '../scalars.ts';
 import {
@@ -197,6 +197,7 @@ class ReverseEventInput {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `adjustBalance`.' })
+@Partner()
 class AdjustBalancePayload extends ReplayablePayload {
   @Field(() => LedgerEntry, {
     nullable: true,
@@ -209,12 +210,14 @@ class AdjustBalancePayload extends ReplayablePayload {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `spendBalance`.' })
+@Partner()
 class SpendBalancePayload extends ReplayablePayload {
   @Field(() => LedgerEntry, { nullable: true, description: 'The entry; null when it was refused.' })
   entry: object | null = null;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `reverseLedgerEntry`.' })
+@Partner()
 class ReverseLedgerEntryPayload extends ReplayablePayload {
   @Field(() => LedgerEntry, {
     nullable: true,
@@ -224,6 +227,7 @@ class ReverseLedgerEntryPayload extends ReplayablePayload {
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What came of `reverseEvent`.' })
+@Partner()
 class ReverseEventPayload extends ReplayablePayload {
   @Field(() => [LedgerEntry], {
     description: 'The entries that take back what it earned; empty when it earned nothing, or was refused.',
@@ -234,6 +238,7 @@ class ReverseEventPayload extends ReplayablePayload {
 
 @Resolver()
 class AdjustmentResolver {
+  @Partner()
   @Write(() => AdjustBalancePayload, {
     scope: 'ledger:write',
     description: 'Increases, decreases or overwrites what a person has, by an entry in their ledger.',
@@ -252,6 +257,7 @@ class AdjustmentResolver {
     return Object.assign(new AdjustBalancePayload(), { ...entryOf(posted), user: { id: userId } });
   }
 
+  @Partner()
   @Write(() => SpendBalancePayload, {
     scope: 'ledger:write',
     description: 'Spends of what a person has: never more than there is, unless the unit may go below zero.',
@@ -272,6 +278,7 @@ class AdjustmentResolver {
     return Object.assign(new SpendBalancePayload(), entryOf(posted));
   }
 
+  @Partner()
   @Write(() => ReverseLedgerEntryPayload, {
     scope: 'ledger:write',
     description: 'Takes an entry back, once, by an entry of the opposite amount at the same moment.',
@@ -287,6 +294,7 @@ class AdjustmentResolver {
     return Object.assign(new ReverseLedgerEntryPayload(), entryOf(posted));
   }
 
+  @Partner()
   @Write(() => ReverseEventPayload, {
     scope: 'ledger:write',
     description: 'Takes an event back, once: what it earned, its counting, and its use of rules with limits.',

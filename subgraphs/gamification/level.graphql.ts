@@ -198,6 +198,7 @@ class UserLevelResolver {
 
 @Resolver(() => Level)
 class LevelResolver {
+  @Partner()
   @Query(() => [Level], { description: 'The levels of the community, lowest first. Scope: stats:read.' })
   @Scoped('stats:read')
   @Usually(30)

@@ -170,6 +170,7 @@ class UserTierResolver {
 
 @Resolver(() => Tier)
 class TierResolver {
+  @Partner()
   @Query(() => [Tier], { description: 'The tiers of the community, lowest first. Scope: stats:read.' })
   @Scoped('stats:read')
   @Usually(5)

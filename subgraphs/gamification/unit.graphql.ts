@@ -1,7 +1,7 @@
 import { Arg, Ctx, Field, FieldResolver, InputType, ObjectType, Query, Resolver, Root } from 'type-graphql';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { type Feature, Scoped, Usually, Write } from '../feature.ts';
+import { type Feature, Partner, Scoped, Usually, Write } from '../feature.ts';
 import { communityOf } from '../principal.ts';
 import {
   LocalizedText,
@@ -16,6 +16,7 @@ import { type UnitSettings as Row, setUnits, unitsOf } from './unit.ts';
 
 @ObjectType({ simpleResolvers: true, description: 'What the community makes of a unit. Scope: stats:read.' })
 @Scoped('stats:read')
+@Partner()
 class UnitSettings {
   @Field(() => Unit, { description: 'Of which.' })
   unit!: Unit;
@@ -50,6 +51,7 @@ class SetUnitPayload extends Payload {
 
 @Resolver(() => UnitSettings)
 class UnitResolver {
+  @Partner()
   @Query(() => [UnitSettings], {
     description: 'What the community makes of each unit, XP first. Scope: stats:read.',
   })

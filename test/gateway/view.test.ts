@@ -351,6 +351,9 @@ describe('what partners see of Laurel', () => {
       'MessagePosted',
       'ApiKey.contract: SchemaContract',
       'Query.rateLimit: RateLimit',
+      'User.activity: ActivityConnection',
+      'Mutation.spendBalance: SpendBalancePayload!',
+      'Tier',
     ])
       expect(seen).toContain(one);
   });
