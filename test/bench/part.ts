@@ -4,6 +4,13 @@ import { fileURLToPath } from 'node:url';
 
 // A process that takes part in the bench. All talk over IPC: `{ ready }` once, then an answer to each question.
 
+export interface PartOptions {
+  /** Besides those of this process. */
+  env?: Record<string, string>;
+  /** It isn't ours and says on its standard output that it is ready; the first group is what `ready` is. */
+  says?: RegExp;
+}
+
 export class Part {
   private constructor(
     private readonly child: ChildProcess,
@@ -11,13 +18,19 @@ export class Part {
   ) {}
 
   /** Starts a file, with the meter loaded first. */
-  static async start(file: string | URL, args: readonly string[] = [], flags: readonly string[] = []) {
+  static async start(
+    file: string | URL,
+    args: readonly string[] = [],
+    flags: readonly string[] = [],
+    { env, says }: PartOptions = {},
+  ) {
     const child = fork(file, [...args], {
       execArgv: ['--import', new URL('./meter.js', import.meta.url).href, ...flags],
-      env: { ...process.env, NODE_ENV: 'production' },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { ...process.env, NODE_ENV: 'production', ...env },
+      stdio: ['ignore', says === undefined ? 'ignore' : 'pipe', 'inherit', 'ipc'],
     });
     const name = typeof file === 'string' ? file : fileURLToPath(file);
+    if (says !== undefined) return new Part(child, await said(child, says, name));
     const { ready } = await next<{ ready: unknown }>(child, name);
     return new Part(child, ready);
   }
@@ -47,5 +60,17 @@ function next<T>(child: ChildProcess, name: string): Promise<T> {
       child.off('exit', exited);
       resolve(message as T);
     });
+  });
+}
+
+function said(child: ChildProcess, words: RegExp, name: string): Promise<string> {
+  let text = '';
+  return new Promise((resolve, reject) => {
+    child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+      const found = words.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${text}`)));
   });
 }
