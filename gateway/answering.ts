@@ -3,7 +3,7 @@ import type { Answer, Operation } from './engine/index.ts';
 import { createFollowing } from './following.ts';
 import type { Graph } from './graph.ts';
 import { type Stopping, stopping } from './leaving.ts';
-import type { LiveItem } from './live-group.ts';
+import type { LiveItems } from './live-item.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import type { GraphqlParams } from './request.ts';
@@ -76,7 +76,7 @@ export function createAnswering({ persisted, metrics, tracing, uses }: Answering
     credentials: CredentialHeaders,
     controller: AbortController,
     after?: string,
-  ): Promise<AsyncIterable<LiveItem> | Answer> => {
+  ): Promise<LiveItems | Answer> => {
     if (operation.kind === 'subscription') {
       const { variables } = params;
       const items = await following.follow(graph, {
@@ -103,6 +103,6 @@ export function createAnswering({ persisted, metrics, tracing, uses }: Answering
 }
 
 /** The one item of a query or mutation. */
-export async function* once({ json }: Answer): AsyncGenerator<LiveItem, void> {
-  yield { json, cursor: undefined };
+export function once({ json }: Answer): LiveItems {
+  return { tell: async (take) => take({ json, cursor: undefined }) };
 }

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Refusal } from '../subgraphs/errors.ts';
 import { Throttled } from './charge.ts';
 import type { Engine, FormattedError, Operation, Values } from './engine/index.ts';
-import { LiveFailure } from './live-group.ts';
+import { LiveFailure } from './live-item.ts';
 
 // The last word of a stream that we end while there may be more to tell: an item of the stream where the field has one,
 // else an error.

@@ -4,7 +4,7 @@ import type { Answer, Operation, Values } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { stopping } from './leaving.ts';
 import { startOf } from './live.ts';
-import { LiveFailure, type LiveItem } from './live-group.ts';
+import { LiveFailure, type LiveItems, type Take } from './live-item.ts';
 import { shuttingDown } from './told.ts';
 
 // One client's stream, for as long as its credential lasts: each item is paid for, a credential that comes to allow
@@ -14,7 +14,7 @@ export interface Following {
   /** How many streams of clients are open. */
   readonly count: number;
   /** Opens a stream; or the answer that refuses it. */
-  follow(graph: Graph, request: FollowRequest): Promise<AsyncIterable<LiveItem> | Answer>;
+  follow(graph: Graph, request: FollowRequest): Promise<LiveItems | Answer>;
   /** Ends all streams, those too that are being opened; resolves when each has its last item, or has waited too long. */
   drain(): Promise<void>;
 }
@@ -39,11 +39,12 @@ export function createFollowing(): Following {
   let drained = () => {};
   let isDraining = false;
 
-  async function* following(
+  async function follow(
     graph: Graph,
     { operation, variables, credentials, caller, after, left }: FollowRequest,
-    first: { items: AsyncIterable<LiveItem>; stop: AbortController },
-  ): AsyncGenerator<LiveItem, void> {
+    first: { items: LiveItems; stop: AbortController },
+    take: Take,
+  ): Promise<void> {
     const { access, engine, live } = graph;
     let [asking, asked, { items, stop }] = [caller, operation, first];
     let cursor = after ?? startOf(operation, variables);
@@ -66,13 +67,13 @@ export function createFollowing(): Following {
           }
         });
         try {
-          for await (const item of items) {
+          await items.tell((item) => {
             // What came meanwhile is for nobody.
-            if (ending !== undefined || moved !== undefined) break;
+            if (ending !== undefined || moved !== undefined) return undefined;
             asking.charge?.again();
             cursor = item.cursor ?? cursor;
-            yield item;
-          }
+            return take(item);
+          });
         } catch (error) {
           if (moved === undefined) ending ??= endingFor(error);
         } finally {
@@ -89,7 +90,7 @@ export function createFollowing(): Following {
       if (ending === undefined || left.aborted) return;
       const json = endingJson(engine, asked, variables, ending, cursor);
       if (json === undefined) throw ending.error;
-      yield { json, cursor };
+      await take({ json, cursor });
     } finally {
       open.delete(end);
       if (open.size === 0) drained();
@@ -121,7 +122,7 @@ export function createFollowing(): Following {
       const { operation, caller, variables, after, left } = request;
       const stop = stopping(left);
       const items = await graph.live.subscribe({ operation, caller, variables, after, signal: stop.signal });
-      return 'json' in items ? items : following(graph, request, { items, stop });
+      return 'json' in items ? items : { tell: (take) => follow(graph, request, { items, stop }, take) };
     },
     async drain() {
       isDraining = true;

@@ -1,36 +1,19 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { Answer, FormattedError, Stream, StreamEvent } from './engine/index.ts';
+import type { Answer, Stream, StreamEvent } from './engine/index.ts';
+import { Follower } from './live-follower.ts';
+import { LiveFailure, type LiveItem, needsUser, type Take } from './live-item.ts';
+import { Replay } from './live-replay.ts';
 
 // What identical subscriptions share: one upstream stream, each of its events executed and written once, and a memory of
 // the latest, so that whoever reads on its own can join where it stands.
 
-/** One item for one client: the response as JSON, and where the stream stands after it. */
-export interface LiveItem {
-  json: string;
-  cursor: string | undefined;
-  /** The item can't be shared, since it is about whoever asks: its event, to be answered for each. */
-  personal?: StreamEvent;
-}
-
-/** A stream that was refused after it had begun, or when it was opened again; its errors are for the client. */
-export class LiveFailure extends Error {
-  constructor(readonly errors: readonly FormattedError[]) {
-    super(errors[0]?.message ?? 'The stream could not be opened again.');
-  }
-}
-
-/** Whoever follows lost the group, since more came than it read. */
-export class Lagging extends LiveFailure {
-  constructor() {
-    const message = 'More events came than were read, so the stream ends here: subscribe anew.';
-    super([{ message, extensions: { code: 'SLOW_CONSUMER' } }]);
-  }
-}
-
-/** Items a follower may lag behind before it has to read on its own. */
-const longestQueue = 1_024;
 /** Items of the past at which others can join. */
 const remembered = 1_000;
+/** Cursors whose replays others can join. */
+const mostReplays = 100;
+/** Followers that get an item before others than them have their turn in this process. */
+const toldAtOnce = 500;
 /** How long the answer to an event is kept for streams that replay it. */
 const memoMs = 5_000;
 
@@ -44,6 +27,8 @@ export class Group {
   /** Cursor -> its place in `recent`, counted from the group's first item. */
   private readonly places = new Map<string, number>();
   private readonly meetings = new Map<string, Set<() => void>>();
+  /** By the cursor that they begin after. */
+  private readonly replays = new LRUCache<string, Replay>({ max: mostReplays });
   private readonly answers = new LRUCache<string, Promise<Answer>>({ max: remembered, ttl: memoMs });
   private forgotten = 0;
   private holders = 0;
@@ -97,38 +82,54 @@ export class Group {
     return !this.ended && this.places.has(cursor);
   }
 
-  /** Resolves when the group knows the cursor; `forget` it when nobody waits any more. */
-  meets(cursor: string): { promise: Promise<undefined>; forget(): void } {
-    if (this.knows(cursor)) return { promise: Promise.resolve(undefined), forget() {} };
+  /** Calls `met`, at once or later, when the group knows the cursor; returns how to forget that. */
+  meets(cursor: string, met: () => void): () => void {
+    if (this.knows(cursor)) {
+      met();
+      return () => {};
+    }
     const waiting = this.meetings.get(cursor) ?? new Set();
     this.meetings.set(cursor, waiting);
-    let resolve = () => {};
-    const promise = new Promise<undefined>((met) => {
-      resolve = () => met(undefined);
-    });
-    waiting.add(resolve);
-    return {
-      promise,
-      forget: () => {
-        waiting.delete(resolve);
-        if (waiting.size === 0 && this.meetings.get(cursor) === waiting) this.meetings.delete(cursor);
-      },
+    waiting.add(met);
+    return () => {
+      waiting.delete(met);
+      if (waiting.size === 0 && this.meetings.get(cursor) === waiting) this.meetings.delete(cursor);
     };
   }
 
   /**
-   * The items after a cursor that the group knows, or all from now on.
-   * Ends when the upstream completed; throws when it broke off, and `Lagging` when the follower lags too far.
+   * What came after a cursor: the replay that others of the class began a moment ago, or else one of this stream, which
+   * was opened after the same.
+   * @param after  undefined: the stream begins now, for one client.
    */
-  async *follow(cursor: string | undefined, signal: AbortSignal): AsyncGenerator<LiveItem, void> {
+  replay(own: Stream, after: string | undefined): Replay {
+    const known = after === undefined ? undefined : this.replays.get(after);
+    if (known?.isJoinable) {
+      void own.cancel();
+      return known;
+    }
+    const replay = new Replay(own, after !== undefined, (event, stream) => this.answer(event, stream));
+    if (after !== undefined) this.replays.set(after, replay);
+    return replay;
+  }
+
+  /**
+   * Hands on the items after a cursor that the group knows, or all from now on.
+   * Resolves when the upstream completed or the signal aborts; throws when it broke off, `Lagging` when `take` lags too
+   * far behind, and what `take` throws.
+   */
+  async follow(cursor: string | undefined, signal: AbortSignal, take: Take): Promise<void> {
     const place = cursor === undefined ? undefined : this.places.get(cursor);
-    const follower = new Follower(place === undefined ? [] : this.recent.slice(place - this.forgotten + 1));
-    const leave = () => follower.end();
+    const follower = new Follower(take);
+    const leave = () => follower.leave();
     signal.addEventListener('abort', leave, { once: true });
+    if (place !== undefined)
+      for (const item of this.recent.slice(place - this.forgotten + 1)) follower.push(item);
     this.followers.add(follower);
-    if (this.ended || signal.aborted) leave();
+    if (signal.aborted) leave();
+    else if (this.ended) follower.end();
     try {
-      yield* follower.items();
+      await follower.done;
       if (this.failure !== undefined && !signal.aborted) throw this.failure;
     } finally {
       signal.removeEventListener('abort', leave);
@@ -153,7 +154,7 @@ export class Group {
             opening = !event.live;
             continue;
           }
-          for (const follower of this.followers) follower.push(item);
+          await this.tell(item);
         }
         this.completed = !this.ended;
       }
@@ -161,6 +162,15 @@ export class Group {
       this.failure = error;
     }
     this.end();
+  }
+
+  private async tell(item: LiveItem): Promise<void> {
+    // Whoever joins from here on knows the item.
+    const followers = [...this.followers];
+    for (let n = 0; n < followers.length; n += toldAtOnce) {
+      if (n > 0) await turn();
+      for (const follower of followers.slice(n, n + toldAtOnce)) follower.push(item);
+    }
   }
 
   private remember(item: LiveItem): void {
@@ -186,50 +196,4 @@ export class Group {
       () => {},
     );
   }
-}
-
-/** One client's place in a group: a short queue that it empties at its own pace. */
-class Follower {
-  private readonly queue: LiveItem[];
-  private ended = false;
-  private lagging = false;
-  private wake = () => {};
-
-  constructor(missed: LiveItem[]) {
-    this.queue = missed;
-  }
-
-  push(item: LiveItem): void {
-    if (this.queue.length >= longestQueue) {
-      this.lagging = true;
-      this.end();
-    }
-    if (this.ended) return;
-    this.queue.push(item);
-    this.wake();
-  }
-
-  end(): void {
-    this.ended = true;
-    this.wake();
-  }
-
-  async *items(): AsyncGenerator<LiveItem, void> {
-    while (true) {
-      const item = this.queue.shift();
-      if (item !== undefined) yield item;
-      else if (this.lagging) throw new Lagging();
-      else if (this.ended) return;
-      else {
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
-      }
-    }
-  }
-}
-
-/** Whether something is about one person, and who asked for it is a class of people. */
-export function needsUser({ errors = [] }: Pick<StreamEvent, 'errors'>): boolean {
-  return errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');
 }

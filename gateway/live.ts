@@ -3,11 +3,13 @@ import { LRUCache } from 'lru-cache';
 import type { Access, Caller } from './access.ts';
 import { isDown } from './ending.ts';
 import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
-import { Group, Lagging, LiveFailure, type LiveItem, needsUser } from './live-group.ts';
+import { Lagging } from './live-follower.ts';
+import { Group } from './live-group.ts';
+import { LiveFailure, type LiveItem, type LiveItems, needsUser, type Take } from './live-item.ts';
 
 // Subscriptions. Those who subscribe to the same and see the same share one upstream stream, and each event is executed
-// and written once for all of them. Whoever comes with a cursor, falls behind, or loses the upstream reads by a stream of
-// its own until it meets the others.
+// and written once for all of them. Whoever comes with a cursor, falls behind, or loses the upstream is told what it missed
+// until it meets the others: by a stream of its own, or by that of others who missed the same.
 
 export interface LiveRequest {
   operation: Operation;
@@ -21,7 +23,7 @@ export interface LiveRequest {
 
 export interface Live {
   /** The items of a subscription, or the answer that refuses it. Throws when the upstream breaks off. */
-  subscribe(request: LiveRequest): Promise<AsyncIterable<LiveItem> | Answer>;
+  subscribe(request: LiveRequest): Promise<LiveItems | Answer>;
   /** How many upstream streams are shared now. */
   readonly groups: number;
 }
@@ -91,70 +93,114 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
       };
       if (resumable === undefined) return followOnly(upstream, signal);
       const first = await upstream.open(start);
-      if ('events' in first) return meeting(first, start, upstream, signal);
+      if ('events' in first) return { tell: (take) => meet(first, start, upstream, signal, take) };
       return needsUser(first) ? aloneFrom(await upstream.openAlone(start), signal) : first;
     },
   };
 }
 
-/** One client's way: a stream of its own until it meets the group, then the group until it falls behind or breaks off. */
-async function* meeting(
+/** One client's way: what it missed until it meets the group, then the group until it falls behind or breaks off. */
+async function meet(
   first: Stream,
   start: string | undefined,
   upstream: Upstream,
   signal: AbortSignal,
-): AsyncGenerator<LiveItem, void> {
+  take: Take,
+): Promise<void> {
   let own = first;
   let cursor = start;
   let failures = 0;
-  // Where a client stands in what it missed the group may know too; it joins when it has been told that it is live.
-  let live = false;
+  let refusal: unknown;
+  const hand: Take = (item) => {
+    cursor = item.cursor ?? cursor;
+    failures = 0;
+    try {
+      return take(item);
+    } catch (error) {
+      refusal = error;
+      throw error;
+    }
+  };
   while (!signal.aborted) {
     const group = upstream.group();
     const release = group.hold();
     try {
-      const meets = untilMet(own, group, () => (live ? cursor : undefined));
-      let step = await meets.next();
-      for (; !step.done; step = await meets.next()) {
-        const answer = await group.answer(step.value, own);
-        // Go on from before this event, as the person.
-        if (needsUser(answer)) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
-        if (!answer.hasData) throw new LiveFailure(answer.errors);
-        cursor = step.value.cursor ?? cursor;
-        live ||= step.value.live;
-        failures = 0;
-        yield { json: answer.json, cursor: step.value.cursor };
-      }
-      if (step.value === 'ended') return;
-      await own.cancel();
+      if (!(await replayed(group, own, cursor, signal, hand))) return;
       if (cursor !== undefined && group.knows(cursor)) {
-        for await (const item of group.follow(cursor, signal)) {
-          if (item.personal) return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
-          cursor = item.cursor ?? cursor;
-          failures = 0;
-          yield item;
-        }
+        await group.follow(cursor, signal, (item) => {
+          if (item.personal) throw new Personal(item.personal);
+          return hand(item);
+        });
         if (group.completed) return;
       }
     } catch (error) {
+      // Go on from before this event, as the person.
+      if (error instanceof Personal) break;
       // What was delivered is known by its cursor, so a lost upstream costs time and no event, nor does lagging behind.
       if (!(error instanceof Lagging)) {
         const wait = reopenAfterMs[failures++];
-        const isOver = error instanceof LiveFailure && !areDown(error);
+        const isOver = error === refusal || (error instanceof LiveFailure && !areDown(error));
         if (wait === undefined || cursor === undefined || signal.aborted || isOver) throw error;
         await pause(wait, undefined, { signal }).catch(() => {});
       }
     } finally {
       release();
-      await own.cancel();
     }
     if (signal.aborted) return;
     const opened = await patiently(() => upstream.open(cursor), reopenAfterMs.slice(failures), signal);
     // What was the same for all of a class has become about each of them.
-    if (!('events' in opened) && needsUser(opened))
-      return yield* itemsOf(streamOf(await upstream.openAlone(cursor)), signal);
+    if (!('events' in opened) && needsUser(opened)) break;
     own = streamOf(opened);
-    live = false;
+  }
+  if (!signal.aborted) await tellAll(streamOf(await upstream.openAlone(cursor)), signal, take);
+}
+
+/** What a client missed, until the group knows where it stands; false when there is no more, or nobody who takes it. */
+async function replayed(
+  group: Group,
+  own: Stream,
+  start: string | undefined,
+  signal: AbortSignal,
+  hand: Take,
+): Promise<boolean> {
+  let cursor = start;
+  // Where a client stands in what it missed the group may know too; it joins when it has been told that it is live.
+  let isLive = false;
+  let hasMet = false;
+  let forget = () => {};
+  const replay = group.replay(own, start);
+  const follower = replay.follow((item) => {
+    if (item.personal) throw new Personal(item.personal);
+    if (!item.answer.hasData) throw new LiveFailure(item.answer.errors);
+    cursor = item.cursor ?? cursor;
+    isLive ||= item.live;
+    const taken = hand(item);
+    forget();
+    // What the replay still had to say, the group says too.
+    if (isLive && cursor !== undefined) {
+      forget = group.meets(cursor, () => {
+        hasMet = true;
+        follower.leave();
+      });
+    }
+    return taken;
+  });
+  const leave = () => follower.leave();
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
+  try {
+    await replay.tell(follower);
+    return hasMet;
+  } finally {
+    signal.removeEventListener('abort', leave);
+    forget();
+  }
+}
+
+/** An event turned out to be about each person. */
+class Personal extends Error {
+  constructor(readonly event: StreamEvent) {
+    super('The stream is about whoever asks.');
   }
 }
 
@@ -179,46 +225,23 @@ function areDown({ errors }: Pick<Answer, 'errors'>): boolean {
   return errors.every(({ extensions }) => isDown(extensions?.code));
 }
 
-/** The events of a stream, until the group knows where it stands (`met`) or there are no more (`ended`). */
-async function* untilMet(
-  own: Stream,
-  group: Group,
-  cursor: () => string | undefined,
-): AsyncGenerator<StreamEvent, 'met' | 'ended'> {
-  const events = own.events[Symbol.asyncIterator]();
-  while (true) {
-    const at = cursor();
-    const met = at === undefined ? undefined : group.meets(at);
-    // What `events` still had to say, the group says too.
-    const next = await Promise.race([events.next(), ...(met === undefined ? [] : [met.promise])]);
-    met?.forget();
-    if (next === undefined) return 'met';
-    if (next.done) return 'ended';
-    yield next.value;
-  }
-}
-
-function aloneFrom(stream: Stream | Answer, signal: AbortSignal): AsyncGenerator<LiveItem, void> | Answer {
-  return 'events' in stream ? itemsOf(stream, signal) : stream;
+function aloneFrom(stream: Stream | Answer, signal: AbortSignal): LiveItems | Answer {
+  return 'events' in stream ? { tell: (take) => tellAll(stream, signal, take) } : stream;
 }
 
 /** @param first  an event that another stream brought, to be answered anew if this one can. */
-async function* itemsOf(
-  stream: Stream,
-  signal: AbortSignal,
-  first?: StreamEvent,
-): AsyncGenerator<LiveItem, void> {
+async function tellAll(stream: Stream, signal: AbortSignal, take: Take, first?: StreamEvent): Promise<void> {
   const item = async (event: StreamEvent): Promise<LiveItem> => {
     const { json, hasData, errors } = await stream.answer(event);
     if (!hasData) throw new LiveFailure(errors);
     return { json, cursor: event.cursor };
   };
   try {
-    if (first !== undefined && !needsUser(first)) yield await item(first);
+    if (first !== undefined && !needsUser(first)) await take(await item(first));
     for await (const event of stream.events) {
       const next = await item(event);
       if (signal.aborted) return;
-      yield next;
+      await take(next);
     }
   } finally {
     await stream.cancel();
@@ -229,7 +252,7 @@ async function* itemsOf(
 async function followOnly(
   { group: groupOf, openAlone }: Upstream,
   signal: AbortSignal,
-): Promise<AsyncIterable<LiveItem> | Answer> {
+): Promise<LiveItems | Answer> {
   const group = groupOf();
   const release = group.hold();
   signal.addEventListener('abort', release, { once: true });
@@ -239,16 +262,21 @@ async function followOnly(
     release();
     return needsUser(refusal) ? aloneFrom(await openAlone(undefined), signal) : refusal;
   }
-  return (async function* () {
-    try {
-      for await (const item of group.follow(undefined, signal)) {
-        if (item.personal) return yield* itemsOf(streamOf(await openAlone(undefined)), signal, item.personal);
-        yield item;
+  return {
+    async tell(take) {
+      try {
+        await group.follow(undefined, signal, (item) => {
+          if (item.personal) throw new Personal(item.personal);
+          return take(item);
+        });
+      } catch (error) {
+        if (!(error instanceof Personal)) throw error;
+        await tellAll(streamOf(await openAlone(undefined)), signal, take, error.event);
+      } finally {
+        release();
       }
-    } finally {
-      release();
-    }
-  })();
+    },
+  };
 }
 
 function streamOf(opened: Stream | Answer): Stream {

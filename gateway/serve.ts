@@ -13,7 +13,7 @@ import type { Answer } from './engine/index.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
 import { abortOnLeaving, Leaving } from './leaving.ts';
-import type { LiveItem } from './live-group.ts';
+import type { LiveItems } from './live-item.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
 import { jsonType, sendAnswer, sendJson, wantsPage } from './reply.ts';
@@ -244,7 +244,7 @@ export function createServer(options: ServeOptions): Server {
     const address = addressOf(request.raw, trustProxy);
     mustSendOne(request.raw.rawHeaders);
     const asker = await graph.access.callerOf(request.headers as CredentialHeaders, address);
-    const asEvents = (items: AsyncIterable<LiveItem>) =>
+    const asEvents = (items: LiveItems) =>
       writeEvents(reply, items, {
         faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
       });

@@ -4,7 +4,7 @@ import { CloseCode, MessageType, parseMessage, type SubscribePayload } from 'gra
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { CredentialHeaders } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
-import type { LiveItem } from './live-group.ts';
+import type { LiveItems } from './live-item.ts';
 
 // WebSocket: graphql-transport-ws, as graphql-ws's PROTOCOL.md has it. graphql-ws reads the messages; what happens to them
 // is written here, because the payload of an event is written once for all sockets and not once for each.
@@ -34,7 +34,7 @@ export interface SocketOptions {
 
 /** An operation under way, and its results. */
 export interface Running {
-  items: AsyncIterable<LiveItem>;
+  items: LiveItems;
   /** It ends by itself, so shutting down waits for it. */
   short: boolean;
 }
@@ -251,12 +251,9 @@ class Connection {
     }
   }
 
-  private async write(id: string, items: AsyncIterable<LiveItem>, signal: AbortSignal): Promise<void> {
+  private write(id: string, items: LiveItems, signal: AbortSignal): Promise<void> {
     const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-    for await (const { json } of items) {
-      if (signal.aborted) return;
-      await sent(this.socket, `${head}${json}}`);
-    }
+    return items.tell(({ json }) => (signal.aborted ? undefined : sent(this.socket, `${head}${json}}`)));
   }
 
   private send(message: object): void {
@@ -301,16 +298,20 @@ export function refuseUpgrade(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
 }
 
-/** Sends a frame. Waits while the peer reads more slowly than we write, and reads nothing of it meanwhile. */
-async function sent(socket: WebSocket, frame: string): Promise<void> {
-  if (socket.readyState !== socket.OPEN) return;
+/** Sends a frame. While the peer reads more slowly than we write nothing is read of it; the promise is when it has caught up. */
+function sent(socket: WebSocket, frame: string): Promise<void> | undefined {
+  if (socket.readyState !== socket.OPEN) return undefined;
   if (socket.bufferedAmount < bufferedBytes) {
     socket.send(frame);
-    return;
+    return undefined;
   }
   socket.pause();
-  await new Promise<void>((resolve) => socket.send(frame, () => resolve()));
-  socket.resume();
+  return new Promise((resolve) => {
+    socket.send(frame, () => {
+      socket.resume();
+      resolve();
+    });
+  });
 }
 
 /** Drops a peer that answers no ping. */

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { LiveItem } from './live-group.ts';
+import type { LiveItems } from './live-item.ts';
 
 // Server-sent events: the "distinct connections" of graphql-sse's PROTOCOL.md, where one response is one operation.
 // `id:` is the cursor, so that a browser that reconnects resumes by its Last-Event-ID.
@@ -9,7 +9,7 @@ const keepAliveMs = 12_000;
 /** Writes a subscription, or the one answer of another operation, as a response; resolves when it has ended. */
 export async function writeEvents(
   reply: FastifyReply,
-  items: AsyncIterable<LiveItem>,
+  items: LiveItems,
   { faultJson }: { faultJson(error: unknown): string },
 ): Promise<void> {
   const { raw } = reply;
@@ -26,10 +26,7 @@ export async function writeEvents(
   const next = (json: string, cursor?: string) =>
     raw.write(`event: next\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${json}\n\n`);
   try {
-    for await (const { json, cursor } of items) {
-      if (raw.destroyed) return;
-      if (!next(json, cursor)) await drained(raw);
-    }
+    await items.tell(({ json, cursor }) => (raw.destroyed || next(json, cursor) ? undefined : drained(raw)));
   } catch (error) {
     next(faultJson(error));
   } finally {

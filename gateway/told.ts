@@ -6,7 +6,7 @@ import { Refusal } from '../subgraphs/errors.ts';
 import { faultId } from '../subgraphs/fault.ts';
 import { Unavailable } from '../subgraphs/outage.ts';
 import type { Answer, FormattedError } from './engine/index.ts';
-import { LiveFailure } from './live-group.ts';
+import { LiveFailure } from './live-item.ts';
 import { BadRequest, unreadableType } from './request.ts';
 
 // How the front words what it doesn't answer.

@@ -98,6 +98,8 @@ export interface Stream<Caller = unknown> {
    */
   answer(event: StreamEvent, caller?: Caller): Promise<Answer>;
   cancel(): Promise<void>;
+  /** It doesn't end with the request's signal any more; `cancel` ends it. */
+  outlive(): void;
 }
 
 export interface Engine<Caller> {
@@ -295,6 +297,7 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
           request.signal?.removeEventListener('abort', abort);
           abort();
         },
+        outlive: () => request.signal?.removeEventListener('abort', abort),
       };
     },
 
