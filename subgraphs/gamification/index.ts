@@ -8,11 +8,13 @@ import { count } from './count.graphql.ts';
 import { dailyStat } from './daily-stat.graphql.ts';
 import { event } from './event.graphql.ts';
 import { leaderboard } from './leaderboard.graphql.ts';
+import { leaderboardChange } from './leaderboard-change.graphql.ts';
 import { leaderboardEntry } from './leaderboard-entry.graphql.ts';
 import { leaderboardStream } from './leaderboard-stream.graphql.ts';
 import { ledger } from './ledger.graphql.ts';
 import { level } from './level.graphql.ts';
 import { rule } from './rule.graphql.ts';
+import { ruleChange } from './rule-change.graphql.ts';
 import { tier } from './tier.graphql.ts';
 import { unit } from './unit.graphql.ts';
 import { xpStream } from './xp-stream.graphql.ts';
@@ -20,6 +22,7 @@ import { xpStream } from './xp-stream.graphql.ts';
 /** What people earn. */
 export const gamification: Subgraph = subgraph('gamification', [
   rule,
+  ruleChange,
   event,
   ledger,
   adjustment,
@@ -33,6 +36,7 @@ export const gamification: Subgraph = subgraph('gamification', [
   badgeChange,
   badgeAward,
   leaderboard,
+  leaderboardChange,
   leaderboardEntry,
   leaderboardStream,
   xpStream,

@@ -1,62 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { alignTo, type Sql, transaction } from '../db.ts';
+import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
-import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { ownEventTypes, ownType } from './event.ts';
-import type { Rule } from './rule.ts';
+import { type KeptRule, ruleColumns } from './rule.ts';
 
-// Rules as those who keep them see them: to list, make, change and delete. What is changed counts from the next event on.
-
-export interface KeptRule extends Omit<Rule, 'limited' | 'wordingId'> {
-  title: Record<string, string>;
-  description: Record<string, string> | null;
-  /** A picture's URL by language. */
-  images: Record<string, string> | null;
-  enabled: boolean;
-  createdAt: Date;
-  updatedAt: Date;
-}
+// Making, changing and deleting rules. What is changed counts from the next event on.
 
 /** What can be set of a rule. */
 export type RuleContent = Omit<KeptRule, 'id' | 'createdAt' | 'updatedAt'>;
 
 const mostRules = 1_000;
 const mostOfOneType = 20;
-
-/** A page of rules, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
-export async function rulesPage(
-  sql: Sql,
-  communityId: string,
-  eventTypes: readonly string[] | null,
-  page: PageArguments,
-): Promise<Page<KeptRule>> {
-  const request = pageRequest('rule', page);
-  const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
-  const rows = await sql<KeptRule[]>`
-    -- rulesPage
-    select ${columns(sql)}
-    from gamification.rule
-    where community_id = ${communityId}
-      ${eventTypes === null ? sql`` : sql`and event_type = any(${eventTypes as string[]})`} ${beyond}
-    order by ${order}
-    limit ${request.limit}`;
-  return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
-}
-
-/** Rules by id, in their order; null where there is none. @cost one query by primary key. */
-export async function rulesById(
-  sql: Sql,
-  communityId: string,
-  ids: readonly string[],
-): Promise<(KeptRule | null)[]> {
-  const rows = await sql<KeptRule[]>`
-    -- rulesById
-    select ${columns(sql)}
-    from gamification.rule
-    where community_id = ${communityId} and id = any(${ids as string[]})`;
-  return alignTo(ids, rows, ({ id }) => id);
-}
 
 /**
  * Makes a rule.
@@ -86,11 +41,11 @@ export async function createRule(
         where community_id = ${communityId} and event_type = ${content.eventType}
       ) < ${mostOfOneType}
     on conflict (community_id, idempotency_key) do nothing
-    returning ${columns(sql)}`;
+    returning ${ruleColumns(sql)}`;
   if (made !== undefined) return { rule: made, replayed: false };
   const [before] = await sql<(KeptRule & { madeFrom: unknown })[]>`
     -- createRule: a repeat
-    select ${columns(sql)}, made_from as "madeFrom"
+    select ${ruleColumns(sql)}, made_from as "madeFrom"
     from gamification.rule
     where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
   if (before === undefined) {
@@ -115,7 +70,7 @@ export async function updateRule(
   return transaction(sql, async (tx) => {
     const [before] = await tx<KeptRule[]>`
       -- updateRule: lock
-      select ${columns(tx)}
+      select ${ruleColumns(tx)}
       from gamification.rule
       where community_id = ${communityId} and id = ${id}
       for update`;
@@ -129,7 +84,7 @@ export async function updateRule(
         updated_at = now()
       from ${contentOf(tx, { ...before, ...changes })}
       where community_id = ${communityId} and id = ${id}
-      returning ${columns(tx, 'rule')}`;
+      returning ${ruleColumns(tx, 'rule')}`;
     if (after === undefined) throw noRule(id);
     return after;
   });
@@ -155,13 +110,4 @@ function contentOf(sql: Sql, content: RuleContent) {
     "eventType" text, title jsonb, description jsonb, images jsonb, awards jsonb, conditions jsonb,
     "cooldownSeconds" integer, "dayCap" integer, "weekCap" integer, "lifetimeCap" integer, "activityType" text, enabled boolean
   )`;
-}
-
-function columns(sql: Sql, table = 'rule') {
-  const of = (column: string) => sql(`${table}.${column}`);
-  return sql`${of('id')}, ${of('event_type')} as "eventType", ${of('title')}, ${of('description')}, ${of('images')},
-    ${of('awards')}, ${of('conditions')}, ${of('cooldown_seconds')} as "cooldownSeconds", ${of('day_cap')} as "dayCap",
-    ${of('week_cap')} as "weekCap", ${of('lifetime_cap')} as "lifetimeCap",
-    ${of('activity_type')} as "activityType", ${of('enabled')},
-    ${of('created_at')} as "createdAt", ${of('updated_at')} as "updatedAt"`;
 }

@@ -1,4 +1,5 @@
-import type { Sql } from '../db.ts';
+import { alignTo, type Sql } from '../db.ts';
+import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import type { EarnedType } from './activity.ts';
 import { stepsOf, wholeProduct } from './exact.ts';
 import type { Unit } from './unit.ts';
@@ -54,6 +55,17 @@ export interface Rule {
 
 export interface NewRule extends Omit<Rule, 'limited' | 'wordingId'> {
   title: Record<string, string>;
+}
+
+/** A rule as those who keep it see it. */
+export interface KeptRule extends Omit<Rule, 'limited' | 'wordingId'> {
+  title: Record<string, string>;
+  description: Record<string, string> | null;
+  /** A picture's URL by language. */
+  images: Record<string, string> | null;
+  enabled: boolean;
+  createdAt: Date;
+  updatedAt: Date;
 }
 
 /** What a rule has paid a person: on the day and in the week of an event, ever, and whether it is still cooling down. */
@@ -154,6 +166,40 @@ export async function setRules(sql: Sql, communityId: string, rules: readonly Ne
       activity_type = excluded.activity_type, updated_at = now()`;
 }
 
+/** A page of rules, oldest first. @throws BAD_PAGE, BAD_CURSOR @cost one query, O(page) rows. */
+export async function rulesPage(
+  sql: Sql,
+  communityId: string,
+  eventTypes: readonly string[] | null,
+  page: PageArguments,
+): Promise<Page<KeptRule>> {
+  const request = pageRequest('rule', page);
+  const { beyond, order } = keyset(sql, request, { at: 'created_at', id: 'id', newestFirst: false });
+  const rows = await sql<KeptRule[]>`
+    -- rulesPage
+    select ${ruleColumns(sql)}
+    from gamification.rule
+    where community_id = ${communityId}
+      ${eventTypes === null ? sql`` : sql`and event_type = any(${eventTypes as string[]})`} ${beyond}
+    order by ${order}
+    limit ${request.limit}`;
+  return pageOf(rows, request, ({ createdAt, id }) => ({ at: createdAt, id }));
+}
+
+/** Rules by id, in their order; null where there is none. @cost one query by primary key. */
+export async function rulesById(
+  sql: Sql,
+  communityId: string,
+  ids: readonly string[],
+): Promise<(KeptRule | null)[]> {
+  const rows = await sql<KeptRule[]>`
+    -- rulesById
+    select ${ruleColumns(sql)}
+    from gamification.rule
+    where community_id = ${communityId} and id = any(${ids as string[]})`;
+  return alignTo(ids, rows, ({ id }) => id);
+}
+
 function holds({ field, operator, values }: RuleCondition, { amount, metadata }: Event): boolean {
   const value = field === 'amount' ? amount : valueAt(metadata, field.split('.').slice(1));
   if (operator === 'EXISTS') return value !== undefined && value !== null;
@@ -195,4 +241,14 @@ export function mondayOf(day: string): string {
   const date = new Date(day);
   date.setUTCDate(date.getUTCDate() - ((date.getUTCDay() + 6) % 7));
   return date.toISOString().slice(0, 10);
+}
+
+/** The columns of a rule as it is kept. */
+export function ruleColumns(sql: Sql, table = 'rule') {
+  const of = (column: string) => sql(`${table}.${column}`);
+  return sql`${of('id')}, ${of('event_type')} as "eventType", ${of('title')}, ${of('description')}, ${of('images')},
+    ${of('awards')}, ${of('conditions')}, ${of('cooldown_seconds')} as "cooldownSeconds", ${of('day_cap')} as "dayCap",
+    ${of('week_cap')} as "weekCap", ${of('lifetime_cap')} as "lifetimeCap",
+    ${of('activity_type')} as "activityType", ${of('enabled')},
+    ${of('created_at')} as "createdAt", ${of('updated_at')} as "updatedAt"`;
 }

@@ -8,7 +8,7 @@ import { foundCommunity } from '../../subgraphs/community/community.ts';
 import { connect, migrate, packageRoot } from '../../subgraphs/db.ts';
 import { startEmbedded } from '../../subgraphs/embedded.ts';
 import { trackEvents } from '../../subgraphs/gamification/event.ts';
-import { createLeaderboard } from '../../subgraphs/gamification/leaderboard.ts';
+import { createLeaderboard } from '../../subgraphs/gamification/leaderboard-change.ts';
 import { setLevels } from '../../subgraphs/gamification/level.ts';
 import { plainRule, setRules } from '../../subgraphs/gamification/rule.ts';
 import { newId } from '../../subgraphs/id.ts';

@@ -6,7 +6,7 @@ import { addCommunity } from '../../subgraphs/community/community.ts';
 import { connect, migrate, type Sql } from '../../subgraphs/db.ts';
 import { startEmbedded } from '../../subgraphs/embedded.ts';
 import type { Posting } from '../../subgraphs/gamification/decide.ts';
-import { createLeaderboard } from '../../subgraphs/gamification/leaderboard.ts';
+import { createLeaderboard } from '../../subgraphs/gamification/leaderboard-change.ts';
 import { ownOrigin } from '../../subgraphs/gamification/origin.ts';
 import { postAll } from '../../subgraphs/gamification/posting.ts';
 import {

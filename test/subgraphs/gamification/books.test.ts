@@ -6,7 +6,8 @@ import { adjustBalance, reverseEvent, spendBalance } from '../../../subgraphs/ga
 import { awardBadge } from '../../../subgraphs/gamification/badge-award.ts';
 import { seriesByUser } from '../../../subgraphs/gamification/daily-stat.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
-import { createLeaderboard, type LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
+import type { LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
+import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
 import { setLevels } from '../../../subgraphs/gamification/level.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';

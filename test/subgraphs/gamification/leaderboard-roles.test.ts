@@ -4,7 +4,7 @@ import { deleteRole } from '../../../subgraphs/community/role-change.ts';
 import { transaction } from '../../../subgraphs/db.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
-import { updateLeaderboard } from '../../../subgraphs/gamification/leaderboard.ts';
+import { updateLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
 import { rankRoles } from '../../../subgraphs/gamification/rank-roles.ts';
 import { followRoles } from '../../../subgraphs/gamification/score.ts';
 import { keepRuns } from '../../../subgraphs/gamification/score-run.ts';

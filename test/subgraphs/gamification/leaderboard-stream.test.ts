@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
-import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard.ts';
+import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';

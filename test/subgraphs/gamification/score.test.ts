@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { transaction } from '../../../subgraphs/db.ts';
 import { demoRandom } from '../../../subgraphs/demo.ts';
-import { createLeaderboard, type LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
+import type { LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
+import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
 import {
   type Ranking,
   rankPlaces,
