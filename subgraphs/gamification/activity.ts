@@ -11,8 +11,8 @@ import {
   pageOf,
   pageRequest,
 } from '../page.ts';
+import { rowsOf } from '../rows.ts';
 import type { Decided, Ground } from './decide.ts';
-import { textOf } from './exact.ts';
 import { type TimeRange, within } from './ledger.ts';
 
 // Activities: what a person did, as a feed shows it. Written with the posting that causes them: one for each rule that
@@ -139,7 +139,7 @@ export async function activitiesById(
 /**
  * Writes the activities of what was decided, and takes back those of what is reversed. Their people are locked, and
  * badges that they were awarded too.
- * @cost one statement; none when nothing is to be shown.
+ * @cost one statement each; none when nothing is to be shown or taken back.
  */
 export async function writeActivities(
   tx: Sql,
@@ -149,33 +149,94 @@ export async function writeActivities(
   makeId: typeof newId,
 ): Promise<void> {
   const made = decided.flatMap((one) => activitiesOf(one, rules, makeId));
-  const undone = decided.flatMap(({ posting: { userId, undoes, reverses }, occurredAt, entries }) =>
-    undoes === undefined
-      ? []
-      : [
-          {
-            ...{ userId, occurredAt, eventId: undoes, whole: reverses !== undefined },
-            entryIds: entries.flatMap(({ reversalOf }) => reversalOf ?? []),
-          },
-        ],
-  );
+  const undone = decided.flatMap(undoneBy);
   const revoked = decided.flatMap((one) => one.revoked.map(({ awardId }) => awardId));
-  if (made.length + undone.length + revoked.length === 0) return;
+  await Promise.all([
+    made.length === 0 ? undefined : addActivities(tx, communityId, made),
+    undone.length + revoked.length === 0 ? undefined : takeBack(tx, communityId, undone, revoked),
+  ]);
+}
+
+type NewActivity = ReturnType<typeof activitiesOf>[number];
+
+/** What the feed shows of one event. */
+function activitiesOf(
+  { id: eventId, posting, occurredAt, entries, awards }: Decided,
+  rules: Ground['rules'],
+  makeId: typeof newId,
+) {
+  const { userId, eventType, shownAs } = posting;
+  const pointsOf = (ruleId: string | null) =>
+    entries
+      .filter((entry) => entry.unit === 'POINTS' && entry.ruleId === ruleId)
+      .reduce((sum, { amount }) => sum + amount, 0n);
+  const activity = (
+    type: ActivityType,
+    points: bigint,
+    about: { causeId?: string; wordingId?: string; badgeId?: string } & Partial<Wording>,
+  ) => ({ id: makeId('Activity'), userId, eventId, occurredAt, type, points, ...unsaid, ...about });
+  const made = [];
+  for (const { id: causeId, activityType, wordingId } of rules.get(eventType) ?? []) {
+    if (activityType === null || !entries.some(({ ruleId }) => ruleId === causeId)) continue;
+    made.push(activity(activityType, pointsOf(causeId), { causeId, wordingId }));
+  }
+  if (shownAs !== undefined) made.push(activity(shownAs.type, pointsOf(null), { ...shownAs.wording }));
+  for (const { id: causeId, badgeId } of awards) made.push(activity('EVENT', 0n, { causeId, badgeId }));
+  return made;
+}
+
+const unsaid = {
+  causeId: null,
+  wordingId: null,
+  badgeId: null,
+  title: null,
+  description: null,
+  images: null,
+};
+
+function undoneBy({ posting: { userId, undoes, reverses }, occurredAt, entries }: Decided): Undone[] {
+  if (undoes === undefined) return [];
+  const entryIds = entries.flatMap(({ reversalOf }) => reversalOf ?? []);
+  return [{ userId, occurredAt, eventId: undoes, whole: reverses !== undefined, entryIds }];
+}
+
+/** An event some of whose entries are taken back. */
+interface Undone {
+  userId: string;
+  occurredAt: Date;
+  eventId: string;
+  /** All of it. */
+  whole: boolean;
+  entryIds: string[];
+}
+
+async function addActivities(tx: Sql, communityId: string, made: readonly NewActivity[]): Promise<void> {
   await tx`
-    -- writeActivities
-    with made as (
-      insert into gamification.activity (
-        community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
-      )
-      select ${communityId}, m.id, m."userId", m.type, coalesce(m."wordingId", b.wording_id, case
-        when m.title is not null then gamification.keep_wording(${communityId}, m.title, m.description, m.images)
-      end), m.points, m."eventId", m."causeId", m."occurredAt"
-      from json_to_recordset(${textOf(made)}::text::json) m(
-        id text, "userId" text, type text, "wordingId" uuid, "badgeId" text, title jsonb, description jsonb,
-        images jsonb, points bigint, "eventId" text, "causeId" text, "occurredAt" timestamptz
-      )
-      left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"
+    -- addActivities
+    insert into gamification.activity (
+      community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
     )
+    select ${communityId}, m.id, m."userId", m.type, coalesce(m."wordingId", b.wording_id, case
+      when m.title is not null then gamification.keep_wording(${communityId}, m.title, m.description, m.images)
+    end), m.points, m."eventId", m."causeId", m."occurredAt"
+    from ${rowsOf(
+      tx,
+      'm',
+      `id text, userId text, type text, wordingId uuid, badgeId text, title jsonb, description jsonb, images jsonb,
+      points bigint, eventId text, causeId text, occurredAt timestamptz`,
+      made,
+    )}
+    left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"`;
+}
+
+async function takeBack(
+  tx: Sql,
+  communityId: string,
+  undone: readonly Undone[],
+  revoked: readonly string[],
+): Promise<void> {
+  await tx`
+    -- takeBack
     update gamification.activity a
     set taken_back_at = case when u.whole then now() else a.taken_back_at end, points = a.points - coalesce((
       select sum(l.amount)
@@ -185,52 +246,16 @@ export async function writeActivities(
     ), 0)
     from (
       select *, null as cause_id
-      from json_to_recordset(${textOf(undone)}::text::json) u(
+      from json_to_recordset(${JSON.stringify(undone)}::text::json) u(
         "userId" text, "occurredAt" timestamptz, "eventId" text, whole boolean, "entryIds" text[]
       )
       union all
       select user_id, awarded_at, event_id, true, '{}', id
       from gamification.badge_award
-      where community_id = ${communityId} and id = any(${revoked})
+      where community_id = ${communityId} and id = any(${revoked as string[]})
     ) u
     where a.community_id = ${communityId} and a.user_id = u."userId" and a.occurred_at = u."occurredAt"
       and a.event_id = u."eventId" and (u.cause_id is null or u.cause_id = a.cause_id)`;
-}
-
-/** What the feed shows of one event. */
-function activitiesOf(
-  { id: eventId, posting, occurredAt, entries, awards }: Decided,
-  rules: Ground['rules'],
-  makeId: typeof newId,
-): object[] {
-  const { userId, eventType, shownAs } = posting;
-  const common = { userId, eventId, occurredAt };
-  const pointsOf = (ruleId: string | null) =>
-    entries
-      .filter((entry) => entry.unit === 'POINTS' && entry.ruleId === ruleId)
-      .reduce((sum, { amount }) => sum + amount, 0n);
-  const paid = (rules.get(eventType) ?? []).filter(
-    ({ id, activityType }) => activityType !== null && entries.some(({ ruleId }) => ruleId === id),
-  );
-  return [
-    ...paid.map(({ id: ruleId, activityType: type, wordingId }) => ({
-      ...{ id: makeId('Activity'), ...common, type, wordingId, causeId: ruleId, points: pointsOf(ruleId) },
-    })),
-    ...(shownAs === undefined
-      ? []
-      : [
-          {
-            id: makeId('Activity'),
-            ...common,
-            ...shownAs.wording,
-            type: shownAs.type,
-            points: pointsOf(null),
-          },
-        ]),
-    ...awards.map(({ id: causeId, badgeId }) => ({
-      ...{ id: makeId('Activity'), ...common, type: 'EVENT', badgeId, causeId, points: 0n },
-    })),
-  ];
 }
 
 function narrowed(sql: Sql, { types, range, takenBack = false }: ActivityFilter) {

@@ -1,6 +1,7 @@
 import type { Sql } from '../db.ts';
+import { rowsOf } from '../rows.ts';
 import type { Ground, Known, Place, Posting, Profile } from './decide.ts';
-import type { Limits, Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import type { Unit } from './unit.ts';
 
 // What a batch of postings is decided on: who has what, which rules and levels stand, what was there before.
@@ -26,9 +27,6 @@ export async function lockProfiles(
         select max(l.number) from gamification.level l where l.community_id = ${communityId} and l.min_xp <= 0
       ), 0)
       from unnest(${userIds as string[]}::text[]) u(id)
-      where not exists (
-        select from gamification.profile p where p.community_id = ${communityId} and p.user_id = u.id
-      )
       order by u.id
       on conflict do nothing`,
     tx<Profile[]>`
@@ -55,13 +53,9 @@ type Read = Omit<Ground, 'profiles' | 'badges'> & {
 /** Reads all but profiles and badges, for postings in their order. Send it after the locks. */
 export async function groundFor(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Read> {
   const eventTypes = [...new Set(postings.map(({ eventType }) => eventType))];
-  const asked = postings.map(({ userId, eventType, reference, occurredAt }, at) => ({
-    at,
-    userId,
-    eventType,
-    reference,
-    occurredAt,
-  }));
+  const asked = postings.map(({ userId, eventType, reference, occurredAt }, at) => {
+    return { at, userId, eventType, reference, occurredAt };
+  });
   const [[common], rows] = await Promise.all([
     tx<
       {
@@ -84,29 +78,29 @@ export async function groundFor(tx: Sql, communityId: string, postings: readonly
         from gamification.level where community_id = ${communityId}) as levels,
         array(select unit from gamification.unit
         where community_id = ${communityId} and may_go_below_zero) as below`,
-    tx<
-      (Known & {
-        day: string;
-        at: Date;
-        known: string | null;
-        timed: boolean;
-        used: { ruleId: string; limits: Limits }[] | null;
-      })[]
-    >`
-      -- groundFor: each posting
-      with asked as materialized (
+    tx<Found[]>`
+      -- groundFor: what was there before
+      with bounded as materialized (
+        select * from gamification.rule
+        where community_id = ${communityId} and event_type = any(${eventTypes}) and enabled and ${limited(tx)}
+      )
+      select a.at, a.day, a.moment, e.id as known, e.user_id as "userId", e.amount, e.metadata, e.timed,
+        e.occurred_at as "occurredAt", u.used
+      from (
         select a.*, coalesce(a."occurredAt", now())::timestamptz(3) as moment,
           (coalesce(a."occurredAt", now()) at time zone z.name)::date as day
-        from (select ${zoneOf(tx, communityId)} as name) z,
-          json_to_recordset(${JSON.stringify(asked)}::text::json) a(
-            at integer, "userId" text, "eventType" text, reference text, "occurredAt" timestamptz
-          )
-      )
-      select a.day, a.moment as at, e.id as known, e.user_id as "userId", e.amount, e.metadata, e.timed,
-        e.occurred_at as "occurredAt", u.used
-      from asked a
-      left join gamification.event e on e.community_id = ${communityId} and e.event_type = a."eventType"
-        and e.reference = a.reference
+        from (select ${zoneOf(tx, communityId)} as name) z, ${rowsOf(
+          tx,
+          'a',
+          'at integer, userId text, eventType text, reference text, occurredAt timestamptz',
+          asked,
+        )}
+      ) a
+      left join lateral (
+        select * from gamification.event e
+        where e.community_id = ${communityId} and e.event_type = a."eventType" and e.reference = a.reference
+        limit 1
+      ) e on true
       left join lateral (
         select jsonb_agg(jsonb_build_object('ruleId', r.id, 'limits', jsonb_build_object(
           'day', case when r.day_cap is null then 0 else (
@@ -133,40 +127,40 @@ export async function groundFor(tx: Sql, communityId: string, postings: readonly
               and w.occurred_at < a.moment + r.cooldown_seconds * interval '1 second'
           )
         ))) as used
-        from gamification.rule r
-        where r.community_id = ${communityId} and r.event_type = a."eventType" and r.enabled and ${limited(tx)}
+        from bounded r
+        where r.event_type = a."eventType"
       ) u on true
-      order by a.at`,
+      -- Of what is new, happened now and has no limits there is nothing to tell.
+      where e.id is not null or u.used is not null or a."occurredAt" is not null`,
   ]);
   if (common === undefined) throw new Error('A query without a table gave no row.');
   const rules = new Map<string, Rule[]>(eventTypes.map((type) => [type, []]));
   for (const rule of common.rules) rules.get(rule.eventType)?.push(rule);
+  const now = { occurredAt: common.recordedAt, day: common.today, known: null, used: [] };
+  const found = new Map(rows.map((row) => [row.at, placeOf(row)]));
   return {
     recordedAt: common.recordedAt,
     today: common.today,
     rules,
     levels: common.levels.map(({ number, minXp }) => ({ number, minXp: BigInt(minXp) })),
     belowZero: new Set(common.below),
-    places: rows.map(placeOf),
+    places: postings.map((_posting, at) => found.get(at) ?? now),
   };
 }
 
-function placeOf({
-  day,
-  at,
-  used,
-  known: id,
-  timed,
-  ...event
-}: Known & {
+/** What was read for the posting `at` its place. */
+type Found = Known & {
+  at: number;
   day: string;
-  at: Date;
+  moment: Date;
   known: string | null;
   timed: boolean;
   used: Place['used'] | null;
-}): Place {
+};
+
+function placeOf({ at: _, day, moment, used, known: id, timed, ...event }: Found): Place {
   const known = id === null ? null : { ...event, id, occurredAt: timed ? event.occurredAt : null };
-  return { occurredAt: at, day, known, used: used ?? [] };
+  return { occurredAt: moment, day, known, used: used ?? [] };
 }
 
 /** The community's time zone. */

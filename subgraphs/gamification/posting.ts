@@ -2,9 +2,18 @@ import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { isOutage } from '../outage.ts';
+import { rowsOf } from '../rows.ts';
 import { writeActivities } from './activity.ts';
 import { badgesFor, hadBefore, writeAwards } from './badge-ground.ts';
-import { type Decided, type Decision, decide, type Outcome, type Posting, type Profile } from './decide.ts';
+import {
+  type Counter,
+  type Decided,
+  type Decision,
+  decide,
+  type Outcome,
+  type Posting,
+  type Profile,
+} from './decide.ts';
 import { textOf } from './exact.ts';
 import { groundFor, lockProfiles } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
@@ -155,13 +164,15 @@ async function writePostings(
         community_id, id, event_type, reference, user_id, amount, metadata, timed, occurred_at, outcome, level_before,
         level_after, reverses, source, actor_user_id, actor_key_id
       )
-      select ${communityId}, e.id, e."eventType", e.reference, e."userId", e.amount, e.metadata, e.timed,
-        e."occurredAt", e.outcome, e."levelBefore", e."levelAfter", e.reverses, e.source, e."actorUserId", e."keyId"
-      from json_to_recordset(${textOf(events)}::text::json) e(
-        id text, "eventType" text, reference text, "userId" text, amount numeric, metadata json, timed boolean,
-        "occurredAt" timestamptz, outcome text, "levelBefore" integer, "levelAfter" integer, reverses text,
-        source text, "actorUserId" text, "keyId" text
-      )
+      select ${communityId}, e.*
+      from ${rowsOf(
+        tx,
+        'e',
+        `id text, eventType text, reference text, userId text, amount numeric, metadata json, timed boolean,
+        occurredAt timestamptz, outcome text, levelBefore integer, levelAfter integer, reverses text, source text,
+        actorUserId text, keyId text`,
+        events,
+      )}
       order by e."eventType", e.reference
       on conflict (community_id, event_type, reference) do nothing
       returning 1
@@ -170,32 +181,45 @@ async function writePostings(
         community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, occurred_at, rule_id,
         reversal_of
       )
-      select ${communityId}, e.id, e."userId", e.unit, e.amount, e."balanceAfter", e."eventId", e."eventType",
-        e.reference, e."occurredAt", e."ruleId", e."reversalOf"
-      from json_to_recordset(${textOf(entries)}::text::json) e(
-        id text, "userId" text, unit text, amount bigint, "balanceAfter" bigint, "eventId" text, "eventType" text,
-        reference text, "occurredAt" timestamptz, "ruleId" text, "reversalOf" text
-      )
+      select ${communityId}, e.*
+      from ${rowsOf(
+        tx,
+        'e',
+        `id text, userId text, unit text, amount bigint, balanceAfter bigint, eventId text, eventType text,
+        reference text, occurredAt timestamptz, ruleId text, reversalOf text`,
+        entries,
+      )}
     ), profile as (
-      update gamification.profile p
-      set xp = n."XP", coins = n."COINS", points = n."POINTS", premium = n."PREMIUM", level = n.level,
-        badges = n.badges, messages = n.messages, replies = n.replies, reactions = n.reactions, visits = n.visits,
-        referrals = n.referrals, socials = n.socials
-      from json_to_recordset(${textOf(profiles)}::text::json) n(
-        "userId" text, "XP" bigint, "COINS" bigint, "POINTS" bigint, "PREMIUM" bigint, level integer, badges integer,
-        messages integer, replies integer, reactions integer, visits integer, referrals integer, socials integer
+      -- They are all there; a conflict finds them by their key, however old the planner's statistics are.
+      insert into gamification.profile as p (
+        community_id, user_id, xp, coins, points, premium, level, badges, messages, replies, reactions, visits,
+        referrals, socials
       )
-      where p.community_id = ${communityId} and p.user_id = n."userId"
+      select ${communityId}, n.*
+      from ${rowsOf(
+        tx,
+        'n',
+        `userId text, XP bigint, COINS bigint, POINTS bigint, PREMIUM bigint, level integer, badges integer,
+        messages integer, replies integer, reactions integer, visits integer, referrals integer, socials integer`,
+        profiles,
+      )}
+      on conflict (community_id, user_id) do update set
+        xp = excluded.xp, coins = excluded.coins, points = excluded.points, premium = excluded.premium,
+        level = excluded.level, badges = excluded.badges, messages = excluded.messages, replies = excluded.replies,
+        reactions = excluded.reactions, visits = excluded.visits, referrals = excluded.referrals,
+        socials = excluded.socials
     ), day as (
       insert into gamification.daily_stat as d (
         community_id, user_id, date, xp, coins, messages, replies, reactions, visits, referrals, socials, restated_at
       )
-      select ${communityId}, n."userId", n.day, n.xp, n.coins, n.messages, n.replies, n.reactions, n.visits,
-        n.referrals, n.socials, case when n.day < ${today}::date then now() end
-      from json_to_recordset(${textOf(daysOf(decided))}::text::json) n(
-        "userId" text, day date, xp bigint, coins bigint, messages integer, replies integer, reactions integer,
-        visits integer, referrals integer, socials integer
-      )
+      select ${communityId}, n.*, case when n.day < ${today}::date then now() end
+      from ${rowsOf(
+        tx,
+        'n',
+        `userId text, day date, xp bigint, coins bigint, messages integer, replies integer, reactions integer,
+        visits integer, referrals integer, socials integer`,
+        daysOf(decided),
+      )}
       order by n."userId", n.day
       on conflict (community_id, user_id, date) do update set
         xp = d.xp + excluded.xp, coins = d.coins + excluded.coins, messages = d.messages + excluded.messages,
@@ -204,25 +228,30 @@ async function writePostings(
         socials = d.socials + excluded.socials, restated_at = coalesce(excluded.restated_at, d.restated_at)
     ), used as (
       insert into gamification.rule_use (community_id, user_id, rule_id, day, occurred_at, event_id)
-      select ${communityId}, u."userId", u."ruleId", u.day, u."occurredAt", u."eventId"
-      from json_to_recordset(${textOf(uses)}::text::json) u(
-        "userId" text, "ruleId" text, day date, "occurredAt" timestamptz, "eventId" text
-      )
+      select ${communityId}, u.*
+      from ${rowsOf(tx, 'u', 'userId text, ruleId text, day date, occurredAt timestamptz, eventId text', uses)}
     )
     select count(*)::integer as events from event`;
   return row?.events ?? 0;
 }
 
+interface Day extends Record<Counter, number> {
+  userId: string;
+  day: string;
+  xp: bigint;
+  coins: bigint;
+}
+
 /** The sums of each person's day. */
-function daysOf(decided: readonly Decided[]): object[] {
-  const days = new Map<string, Record<string, unknown> & { xp: bigint; coins: bigint }>();
+function daysOf(decided: readonly Decided[]): Day[] {
+  const days = new Map<string, Day>();
   for (const { posting, day, entries, counts } of decided) {
     const key = `${posting.userId} ${day}`;
     const moved = entries.filter(({ unit }) => unit === 'XP' || unit === 'COINS');
     if (moved.length === 0 && counts === null) continue;
     const sums = days.get(key) ?? { userId: posting.userId, day, xp: 0n, coins: 0n, ...noCounts };
     for (const { unit, amount } of moved) sums[unit === 'XP' ? 'xp' : 'coins'] += amount;
-    if (counts !== null) sums[counts.counter] = (sums[counts.counter] as number) + counts.by;
+    if (counts !== null) sums[counts.counter] += counts.by;
     days.set(key, sums);
   }
   return [...days.values()];

@@ -1,4 +1,5 @@
 import type { Sql, SqlPart } from '../db.ts';
+import { rowsOf } from '../rows.ts';
 import { type Bucket, divided, joined, mostInBucket, needJoining } from './score-bucket.ts';
 
 // Scores: what each person has gained in the days of a run, kept exact with every posting, and with them how many people
@@ -30,7 +31,6 @@ export async function addScores(
   const counting = tx`
     community_id = ${communityId} and unit = any(${units}) and not dropped
       and first_day <= ${days.at(-1) ?? ''}::date and last_day >= ${days[0] ?? ''}::date`;
-  const rows = changes.map((change) => ({ ...change, amount: String(change.amount) }));
   const change = tx`
     select a.run_id, a.user_id, case
         when a.role_ids = '{}' or exists (
@@ -40,7 +40,7 @@ export async function addScores(
         -- The role may be so new that what was before is not counted yet.
         else gamification.gained(${communityId}, a.user_id, a.unit, a.first_day, a.last_day)
       end as amount
-    from (${added(tx, communityId, counting, rows)}) a`;
+    from (${added(tx, communityId, counting, changes)}) a`;
   // Sent in this order without waiting for each other: each reads with a snapshot that is newer than the locks before it.
   await Promise.all([
     holdOffNewRuns(tx, communityId),
@@ -50,17 +50,12 @@ export async function addScores(
 }
 
 /** What is added to each person in each run, with what tells the run. */
-function added(
-  tx: Sql,
-  communityId: string,
-  counting: SqlPart,
-  rows: readonly (Omit<ScoreChange, 'amount'> & { amount: string })[],
-): SqlPart {
+function added(tx: Sql, communityId: string, counting: SqlPart, changes: readonly ScoreChange[]): SqlPart {
   return tx`
     select r.id as run_id, r.role_ids, r.unit, r.first_day, r.last_day, c."userId" as user_id,
       sum(c.amount)::bigint as amount
     from (select * from gamification.score_run where ${counting}) r
-    join jsonb_to_recordset(${tx.json(rows as never)}) c("userId" text, unit text, amount bigint, date date)
+    join ${rowsOf(tx, 'c', 'userId text, unit text, amount bigint, date date', changes)}
       on c.unit = r.unit and c.date between r.first_day and r.last_day
     -- Whoever isn't built yet is counted when it is.
     where (r.built_to is null or c."userId" <= r.built_to)
@@ -157,27 +152,22 @@ async function lockRuns(tx: Sql, counting: SqlPart): Promise<void> {
 export async function moveScores(tx: Sql, communityId: string, change: SqlPart): Promise<void> {
   const full = await tx<FullBucket[]>`
     -- moveScores
-    with change as (
+    with change as materialized (
       ${change}
-    ), moved as (
-      select c.run_id, c.user_id, s.score as before,
-        case when c.amount is not null then coalesce(s.score, 0) + c.amount end as after
-      from change c
-      left join gamification.score s
-        on s.community_id = ${communityId} and s.run_id = c.run_id and s.user_id = c.user_id
-    ), added as (
-      insert into gamification.score (community_id, run_id, user_id, score)
-      select ${communityId}, run_id, user_id, after
-      from moved
-      where before is null and after is not null
+    ), kept as (
+      insert into gamification.score as s (community_id, run_id, user_id, score)
+      select ${communityId}, run_id, user_id, amount from change where amount is not null
+      on conflict (community_id, run_id, user_id) do update set score = s.score + excluded.score, was = s.score
+      returning run_id, was as before, score as after
     ), left_out as (
       delete from gamification.score s
-      using moved m
-      where s.community_id = ${communityId} and s.run_id = m.run_id and s.user_id = m.user_id and m.after is null
-    ), changed as (
-      update gamification.score s set score = m.after
-      from moved m
-      where s.community_id = ${communityId} and s.run_id = m.run_id and s.user_id = m.user_id and m.before <> m.after
+      using change c
+      where s.community_id = ${communityId} and s.run_id = c.run_id and s.user_id = c.user_id and c.amount is null
+      returning s.run_id, s.score as before
+    ), moved as (
+      select run_id, before, after from kept
+      union all
+      select run_id, before, null from left_out
     ), noted as (
       update gamification.score_run r set changes = r.changes + 1
       from (select distinct run_id from moved) m

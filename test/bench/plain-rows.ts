@@ -1,5 +1,6 @@
-import { type Sql, transaction } from '../../subgraphs/db.ts';
+import { type Sql, type SqlPart, transaction } from '../../subgraphs/db.ts';
 import { newId } from '../../subgraphs/id.ts';
+import { rowsOf } from '../../subgraphs/rows.ts';
 
 // What awards write, written by nobody who thinks: rows made beforehand, into the same tables with the same indexes, in
 // one transaction of one statement. No lock is waited for but the rows' own, nothing is read or decided.
@@ -33,23 +34,28 @@ export class PlainRows {
 
   /** One row an award, into one table with a primary key. */
   bare(communityId: string, awards: readonly PlainAward[]): () => Promise<unknown> {
-    const rows = JSON.stringify(awards.map((award) => ({ id: newId('LedgerEntry'), ...award })));
+    const rows = awards.map((award) => ({ id: newId('LedgerEntry'), ...award }));
+    const table = rowsOf(this.sql, 'e', 'id text, userId text, eventType text, reference text', rows);
     return () => this.sql`
       -- bench: bare
       insert into bench.entry (community_id, id, user_id, unit, amount, event_type, reference)
-      select ${communityId}, id, "userId", 'XP', 10, "eventType", reference
-      from json_to_recordset(${rows}::text::json)
-        e(id text, "userId" text, "eventType" text, reference text)`;
+      select ${communityId}, id, "userId", 'XP', 10, "eventType", reference from ${table}`;
   }
 
-  /** All rows of an award with two entries. */
+  /** All rows of an award with two entries and an activity. */
   all(communityId: string, awards: readonly PlainAward[]): () => Promise<unknown> {
-    const events = awards.map((award) => ({ id: newId('LedgerEvent'), ...award }));
+    const ruleId = newId('Rule');
+    const events = awards.map((award) => ({
+      id: newId('LedgerEvent'),
+      activity: newId('Activity'),
+      ruleId,
+      ...award,
+    }));
     const entries = events.flatMap(({ id: eventId, ...award }) =>
       [
         { unit: 'XP', amount: 10 },
         { unit: 'COINS', amount: 2 },
-      ].map((moved) => ({ id: newId('LedgerEntry'), eventId, ...award, ...moved })),
+      ].map((moved) => ({ ...award, ...moved, id: newId('LedgerEntry'), eventId })),
     );
     const sums = new Map<string, number>();
     for (const { userId } of awards) sums.set(userId, (sums.get(userId) ?? 0) + 1);
@@ -62,8 +68,22 @@ export class PlainRows {
         user_id: userId,
         payload: { entryId: id, total: '10' },
       }));
-    const json = [events, entries, people, told].map((rows) => JSON.stringify(rows));
-    return () => transaction(this.sql, (tx) => write(tx, communityId, json));
+    const tables = {
+      events: rowsOf(
+        this.sql,
+        'e',
+        'id text, activity text, ruleId text, eventType text, reference text, userId text',
+        events,
+      ),
+      entries: rowsOf(
+        this.sql,
+        'e',
+        `id text, userId text, unit text, amount bigint, eventId text, eventType text, reference text, ruleId text`,
+        entries,
+      ),
+      people: rowsOf(this.sql, 'p', 'userId text, times bigint', people),
+    };
+    return () => transaction(this.sql, (tx) => write(tx, communityId, tables, JSON.stringify(told)));
   }
 }
 
@@ -74,16 +94,14 @@ function byUser(one: { userId: string }, other: { userId: string }): number {
 async function write(
   tx: Sql,
   communityId: string,
-  [events = '', entries = '', people = '', told = '']: readonly string[],
+  { events, entries, people }: Record<'events' | 'entries' | 'people', SqlPart>,
+  told: string,
 ): Promise<void> {
   await Promise.all([
     tx`
       -- bench: profiles
-      with person as materialized (
-        select * from json_to_recordset(${people}::text::json) p("userId" text, times bigint)
-      )
       insert into gamification.profile as p (community_id, user_id, xp, coins)
-      select ${communityId}, "userId", times * 10, times * 2 from person
+      select ${communityId}, "userId", times * 10, times * 2 from ${people}
       on conflict (community_id, user_id) do update set xp = p.xp + excluded.xp, coins = p.coins + excluded.coins`,
     tx`
       -- bench: rows
@@ -92,31 +110,41 @@ async function write(
           community_id, id, event_type, reference, user_id, timed, occurred_at, outcome, source
         )
         select ${communityId}, e.id, e."eventType", e.reference, e."userId", false, now(), 'EARNED', 'LAUREL'
-        from json_to_recordset(${events}::text::json) e(
-          id text, "eventType" text, reference text, "userId" text
+        from ${events}
+      ), activity as (
+        insert into gamification.activity (
+          community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
         )
+        select ${communityId}, e.activity, e."userId", 'EVENT', ${wordingId}, 0, e.id, e."ruleId", now()
+        from ${events}
       ), entry as (
         insert into gamification.ledger_entry (
-          community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, occurred_at
+          community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, occurred_at, rule_id
         )
-        select ${communityId}, e.id, e."userId", e.unit, e.amount, e.amount, e."eventId", e."eventType", e.reference, now()
-        from json_to_recordset(${entries}::text::json) e(
-          id text, "userId" text, unit text, amount bigint, "eventId" text, "eventType" text, reference text
-        )
-      ), person as materialized (
-        select * from json_to_recordset(${people}::text::json) p("userId" text, times bigint)
+        select ${communityId}, e.id, e."userId", e.unit, e.amount, e.amount, e."eventId", e."eventType", e.reference,
+          now(), e."ruleId"
+        from ${entries}
       ), day as (
         insert into gamification.daily_stat as d (community_id, user_id, date, xp, coins)
-        select ${communityId}, "userId", current_date, times * 10, times * 2 from person
+        select ${communityId}, "userId", current_date, times * 10, times * 2 from ${people}
         on conflict (community_id, user_id, date) do update set xp = d.xp + excluded.xp, coins = d.coins + excluded.coins
       )
       insert into gamification.score as s (community_id, run_id, user_id, score)
       select ${communityId}, r.id, "userId", times * 10
-      from person, gamification.score_run r
+      from gamification.score_run r, ${people}
       where r.community_id = ${communityId}
       on conflict (community_id, run_id, user_id) do update set score = s.score + excluded.score`,
+    tx`
+      -- bench: the run
+      with bucket as (
+        update gamification.score_bucket set people = people where community_id = ${communityId} and low = 1
+      )
+      update gamification.score_run set changes = changes + 1 where community_id = ${communityId}`,
     tx`
       -- bench: log
       select log.append(${communityId}, 'xp', ${told}::text::jsonb)`,
   ]);
 }
+
+/** Any. */
+const wordingId = '00000000-0000-4000-8000-000000000000';
