@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { fromUUIDBytes } from 'typeid-js';
-import { type EntityName, idPrefixes } from './id.ts';
+import { type EntityName, idOf } from './id.ts';
 
 // The demo community: the same people, ids and numbers every time, on the days before the one it is loaded on. Each
 // subgraph turns its part of it into rows; here is what they agree on.
@@ -36,7 +35,7 @@ export function demoId(entity: EntityName, n: number): string {
   bytes.writeUIntBE(Number(time), 0, 6);
   bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
-  return String(fromUUIDBytes(idPrefixes[entity], bytes));
+  return idOf(entity, bytes);
 }
 
 /** Numbers that look random and are the same every time: `random(6)` is 0-5. */

@@ -29,23 +29,24 @@ export function rowsOf<const Columns extends string>(
   return sql`unnest(${arrays}) as ${sql(name)}(${sql(named.map(([column]): string => column))})`;
 }
 
-/** A column as PostgreSQL reads an array: `{"usr_1",NULL}`. */
+/** A column as PostgreSQL reads an array: `{usr_1,NULL}`. */
 function arrayOf<Name extends string>(
   rows: readonly { readonly [_ in Name]: unknown }[],
   column: Name,
 ): string {
-  let text = '';
-  for (const row of rows) text += `${text === '' ? '{' : ','}${element(row[column])}`;
-  return text === '' ? '{}' : `${text}}`;
+  return `{${rows.map((row) => elementOf(row[column])).join(',')}}`;
 }
 
-function element(value: unknown): string {
+function elementOf(value: unknown): string {
   if (value === null || value === undefined) return 'NULL';
-  if (typeof value === 'string') return quoted(value);
-  if (value instanceof Date) return `"${value.toISOString()}"`;
+  if (typeof value === 'string') return plain.test(value) ? value : quoted(value);
+  if (value instanceof Date) return value.toISOString();
   return typeof value === 'object' ? quoted(JSON.stringify(value)) : String(value);
 }
 
+/** Text that needs no quotes, and isn't NULL. */
+const plain = /^[\w.:-]+$(?<!^null$)/i;
+
 function quoted(text: string): string {
-  return `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`;
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }

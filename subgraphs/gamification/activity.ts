@@ -173,26 +173,30 @@ function activitiesOf(
   const activity = (
     type: ActivityType,
     points: bigint,
-    about: { causeId?: string; wordingId?: string; badgeId?: string } & Partial<Wording>,
-  ) => ({ id: makeId('Activity'), userId, eventId, occurredAt, type, points, ...unsaid, ...about });
+    of: { causeId?: string; wordingId?: string; badgeId?: string; wording?: Wording | null },
+  ) => ({
+    id: makeId('Activity'),
+    userId,
+    type,
+    points,
+    eventId,
+    occurredAt,
+    causeId: of.causeId,
+    wordingId: of.wordingId,
+    badgeId: of.badgeId,
+    title: of.wording?.title,
+    description: of.wording?.description,
+    images: of.wording?.images,
+  });
   const made = [];
   for (const { id: causeId, activityType, wordingId } of rules.get(eventType) ?? []) {
     if (activityType === null || !entries.some(({ ruleId }) => ruleId === causeId)) continue;
     made.push(activity(activityType, pointsOf(causeId), { causeId, wordingId }));
   }
-  if (shownAs !== undefined) made.push(activity(shownAs.type, pointsOf(null), { ...shownAs.wording }));
+  if (shownAs !== undefined) made.push(activity(shownAs.type, pointsOf(null), { wording: shownAs.wording }));
   for (const { id: causeId, badgeId } of awards) made.push(activity('EVENT', 0n, { causeId, badgeId }));
   return made;
 }
-
-const unsaid = {
-  causeId: null,
-  wordingId: null,
-  badgeId: null,
-  title: null,
-  description: null,
-  images: null,
-};
 
 function undoneBy({ posting: { userId, undoes, reverses }, occurredAt, entries }: Decided): Undone[] {
   if (undoes === undefined) return [];

@@ -56,9 +56,11 @@ export async function trackEvents(
   makeId: typeof newId = newId,
 ): Promise<(Tracked | Refusal)[]> {
   const people = await peopleOf(sql, communityId, events);
-  const checked = events.map(({ user: _, origin = ownOrigin, ...event }, at): Posting | Refusal => {
+  const checked = events.map((event, at): Posting | Refusal => {
     const person = people[at] ?? nobody();
-    return person instanceof Refusal ? person : { ...event, userId: person.userId, origin };
+    if (person instanceof Refusal) return person;
+    const { eventType, amount, metadata, occurredAt, reference, origin = ownOrigin } = event;
+    return { userId: person.userId, eventType, reference, occurredAt, amount, metadata, origin };
   });
   const postings = checked.filter((one): one is Posting => !(one instanceof Refusal));
   const answers = (await postAll(sql, communityId, postings, makeId)).values();

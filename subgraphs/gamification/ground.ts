@@ -45,7 +45,6 @@ export async function lockProfiles(
 export const curveLock = 4_107;
 
 type Read = Omit<Ground, 'profiles' | 'badges'> & {
-  recordedAt: Date;
   /** The day it is in the community's time zone. */
   today: string;
 };

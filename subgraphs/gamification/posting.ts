@@ -14,7 +14,6 @@ import {
   type Posting,
   type Profile,
 } from './decide.ts';
-import { textOf } from './exact.ts';
 import { groundFor, lockProfiles } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
 import { addScores, type ScoreChange } from './score.ts';
@@ -88,7 +87,7 @@ export async function post(
 ): Promise<(Posted | Refusal)[]> {
   const userIds = [...new Set(postings.map(({ userId }) => userId))].sort();
   // Sent without waiting for each other: the second reads with a snapshot that is newer than the locks.
-  const [locked, { recordedAt, ...ground }, badges] = await Promise.all([
+  const [locked, ground, badges] = await Promise.all([
     lockProfiles(tx, communityId, userIds),
     groundFor(tx, communityId, postings),
     badgesFor(tx, communityId, postings),
@@ -110,7 +109,7 @@ export async function post(
     ]);
     if (!awarded || written !== decided.length) throw new Overtaken();
   }
-  const fresh = new Map(decided.map((one) => [one.id, postedOf(one, recordedAt)]));
+  const fresh = new Map(decided.map((one) => [one.id, postedOf(one)]));
   const before = decisions.flatMap((one) =>
     'repeats' in one && !fresh.has(one.repeats) ? [one.repeats] : [],
   );
@@ -137,7 +136,6 @@ async function writePostings(
 ): Promise<number> {
   const events = decided.map(({ id, posting, occurredAt, outcome, level }) => ({
     id,
-    ...posting.origin,
     eventType: posting.eventType,
     reference: posting.reference,
     userId: posting.userId,
@@ -149,11 +147,11 @@ async function writePostings(
     levelBefore: level?.before,
     levelAfter: level?.after,
     reverses: posting.reverses?.eventId,
+    source: posting.origin.source,
+    actorUserId: posting.origin.actorUserId,
+    keyId: posting.origin.keyId,
   }));
-  const entries = decided.flatMap(
-    ({ id: eventId, posting: { userId, eventType, reference }, occurredAt, ...one }) =>
-      one.entries.map((entry) => ({ eventType, reference, ...entry, eventId, userId, occurredAt })),
-  );
+  const entries = decided.flatMap((one) => one.entries);
   const uses = decided.flatMap(({ id: eventId, posting: { userId }, day, occurredAt, ...one }) =>
     one.uses.map((ruleId) => ({ userId, ruleId, day, occurredAt, eventId })),
   );
@@ -274,7 +272,7 @@ async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]
       .map(({ id, balanceAfter }) => ({
         kind: 'XpChanged',
         user_id: userId,
-        payload: { entryId: id, total: balanceAfter },
+        payload: { entryId: id, total: String(balanceAfter) },
       })),
     ...(level === null
       ? []
@@ -290,23 +288,11 @@ async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]
   if (told.length === 0) return;
   await tx`
     -- tellLog
-    select log.append(${communityId}, 'xp', ${textOf(told)}::text::jsonb)`;
+    select log.append(${communityId}, 'xp', ${JSON.stringify(told)}::text::jsonb)`;
 }
 
-function postedOf(
-  { id, posting, occurredAt, outcome, level, entries, awards }: Decided,
-  recordedAt: Date,
-): Posted {
-  const { userId, eventType, reference, metadata, origin } = posting;
-  const common = { eventId: id, userId, eventType, reference, metadata, ...origin, occurredAt, recordedAt };
-  return {
-    eventId: id,
-    entries: entries.map((entry) => ({ ...common, ...entry })),
-    outcome,
-    level,
-    awardIds: awards.map((award) => award.id),
-    replayed: false,
-  };
+function postedOf({ id, entries, outcome, level, awards }: Decided): Posted {
+  return { eventId: id, entries, outcome, level, awardIds: awards.map((award) => award.id), replayed: false };
 }
 
 /** What came of events that were written before. */

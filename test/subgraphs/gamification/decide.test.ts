@@ -57,6 +57,7 @@ function decided(
       levels: [0n, 15n, 100n].map((minXp, n) => ({ number: n + 1, minXp })),
       belowZero: new Set(),
       profiles: new Map([['usr_a', profile]]),
+      recordedAt: noon,
       places: places ?? postings.map(place),
       badges: { awardable: [], had: new Map(), revoked: new Map() },
       ...ground,
