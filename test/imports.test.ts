@@ -70,6 +70,7 @@ describe('imports', () => {
       'log-tail',
       'page',
       'principal',
+      'rows',
       'scopes',
       'verify',
     ].map((name) => `subgraphs/${name}.ts`);
