@@ -111,6 +111,30 @@ const checks: readonly Check[] = [
       limit ${most}`,
   },
   {
+    name: 'badges',
+    find: (sql, communityId, most) => sql<Found>`
+      -- verify: badges
+      with award as materialized (
+        select badge_id, user_id
+        from gamification.badge_award
+        where community_id = ${communityId} and revoked_at is null
+      ), counted as (
+        select coalesce(badge_id, user_id) as id, count(*) as awards
+        from award
+        group by grouping sets ((badge_id), (user_id))
+      ), kept as (
+        select id, award_count as awards from gamification.badge where community_id = ${communityId}
+        union all
+        select user_id, badges from gamification.profile where community_id = ${communityId}
+      )
+      select id as where, coalesce(k.awards, 0) || ' awards' as kept, coalesce(c.awards, 0) || ' awards' as counted
+      from kept k
+      full join counted c using (id)
+      where coalesce(k.awards, 0) <> coalesce(c.awards, 0)
+      order by id
+      limit ${most}`,
+  },
+  {
     name: 'leaderboard scores',
     find: (sql, communityId, most) => sql<Found>`
       -- verify: leaderboard scores

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { duration, durationText } from '../../commands/duration.ts';
+import { communityNamed } from '../../subgraphs/community/community.ts';
 import { auditPage } from '../../subgraphs/identity/audit.ts';
 import { authenticate } from '../../subgraphs/identity/authentication.ts';
 import type { Principal } from '../../subgraphs/principal.ts';
@@ -24,13 +25,20 @@ const holderOf = (stdout: string): Promise<Principal | null> =>
 
 describe('laurel community', () => {
   it('makes a community and prints its system key, and nothing else, on standard output', async () => {
-    const { code, stdout, stderr } = await create('printed', '--time-zone', 'Asia/Kathmandu');
+    const { code, stdout, stderr } = await create(
+      'printed',
+      '--time-zone',
+      'Asia/Kathmandu',
+      '--events-add-members',
+    );
     expect(stdout).toMatch(/^laurel_sys_[0-9a-f]{12}_\S{43}\n$/);
     const holder = await holderOf(stdout);
     expect(holder).toMatchObject({ kind: 'system' });
     expect(stderr).toContain(holder?.communityId);
     expect(stderr).not.toContain(stdout.trim());
     expect(code).toBe(0);
+    const wished = { timeZone: 'Asia/Kathmandu', eventsAddMembers: true };
+    expect(await communityNamed(database.sql, 'printed')).toMatchObject(wished);
   });
 
   it('renews a key: the one of before ends at once, or after its overlap', async () => {

@@ -222,6 +222,8 @@ describe('verifying', () => {
     ['levels', 'update gamification.profile set level = 9'],
     ['log numbers', "delete from log.event where number = 2 and stream = 'xp'"],
     ['entries without an event', 'delete from gamification.event'],
+    ['badges', 'update gamification.profile set badges = 0'],
+    ['badges', 'update gamification.badge set award_count = 3'],
     ['leaderboard scores', 'update gamification.score set score = score + 1'],
     ['leaderboard scores', 'delete from gamification.score'],
     ['leaderboard buckets', 'update gamification.score_bucket set people = people + 1'],

@@ -61,6 +61,63 @@ describe('users: rules', () => {
   });
 });
 
+describe('users: found or made', () => {
+  const found = async (communityId: string, identifiers: object[]) => {
+    const rows = await database.sql<{ userId: string | null; made: boolean }[]>`
+      select user_id as "userId", made
+      from identity.find_or_create_members(${communityId}, ${database.sql.json(identifiers as never)})
+      order by at`;
+    return rows.map(({ userId, made }) => [userId, made]);
+  };
+
+  it('are made where an identifier comes with an id for whom it names, and found elsewhere', async () => {
+    const { id, memberIds } = await newCommunity(database.resources, { members: 1 });
+    const asked = [
+      { email: 'new@example.org', new_id: 'usr_a' },
+      { email: 'PERSON0@example.org', new_id: 'usr_b' },
+      { username: 'nobody' },
+      { id: 'usr_none', new_id: 'usr_c' },
+      { email: 'NEW@example.org', new_id: 'usr_d' },
+      { system: 'LYNES', value: '7', new_id: 'usr_e' },
+    ];
+    const answers = [
+      ['usr_a', true],
+      [memberIds[0], false],
+      [null, false],
+      [null, false],
+      ['usr_a', false],
+      ['usr_e', true],
+    ];
+    expect(await found(id, asked)).toEqual(answers);
+    const again = asked.map((one, n) => ('new_id' in one ? { ...one, new_id: `usr_again_${n}` } : one));
+    expect(await found(id, again)).toEqual(answers.map(([userId]) => [userId, false]));
+    expect(await usersById(database.sql, id, ['usr_a'])).toMatchObject([
+      { email: 'new@example.org', username: null, displayName: 'new', status: 'ACTIVE' },
+    ]);
+    expect(await externalIdsByUser(database.sql, id, ['usr_e'])).toEqual([[{ system: 'LYNES', value: '7' }]]);
+    const events = await eventsAfter(database.sql, { communityId: id, stream: 'members' }, 1, 100);
+    expect(events.map(({ kind, userId }) => [kind, userId])).toEqual([
+      ['MemberJoined', 'usr_a'],
+      ['MemberJoined', 'usr_e'],
+    ]);
+  });
+
+  it('are one whatever many writers at once call them, in whatever order', async () => {
+    const { id } = await newCommunity(database.resources, { members: 0 });
+    const batches = Array.from({ length: 12 }, (_, writer) => {
+      const identifiers = Array.from({ length: 30 }, (_, n) => ({
+        ...(n % 2 === 0 ? { email: `new${n}@example.org` } : { system: 'LYNES', value: String(n) }),
+        new_id: `usr_${writer}_${n}`,
+      }));
+      return writer % 2 === 0 ? identifiers : identifiers.toReversed();
+    });
+    const answers = await Promise.all(batches.map((batch) => found(id, batch)));
+    const made = answers.flat().filter(([, isMade]) => isMade);
+    expect(made).toHaveLength(30);
+    expect(new Set(answers.flat().map(([userId]) => userId)).size).toBe(30);
+  });
+});
+
 describe('users: query', () => {
   const byIdentifier = `query ($by: UserIdentifierInput!) { user(by: $by) { id displayName email } }`;
 
