@@ -365,7 +365,8 @@ function countsOf({ eventType, reverses }: Posting): Decided['counts'] {
   return counter === undefined ? null : { counter, by: reverses === undefined ? 1 : -1 };
 }
 
-function repeatOf(known: Known, posting: Posting): Decision {
+/** What a posting is whose reference stands under an event already. */
+export function repeatOf(known: Known, posting: Posting): { repeats: string } | Refusal {
   const same =
     known.userId === posting.userId &&
     sameDecimal(known.amount, posting.amount) &&

@@ -52,10 +52,10 @@ type Read = Omit<Ground, 'profiles' | 'badges'> & {
 /** Reads all but profiles and badges, for postings in their order. Send it after the locks. */
 export async function groundFor(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Read> {
   const eventTypes = [...new Set(postings.map(({ eventType }) => eventType))];
-  const asked = postings.map(({ userId, eventType, reference, occurredAt }, at) => {
-    return { at, userId, eventType, reference, occurredAt };
-  });
-  const [[common], rows] = await Promise.all([
+  const asked = postings.map(({ userId, eventType, occurredAt }, at) => ({
+    ...{ at, userId, eventType, occurredAt },
+  }));
+  const [[common], known, rows] = await Promise.all([
     tx<
       {
         recordedAt: Date;
@@ -77,29 +77,24 @@ export async function groundFor(tx: Sql, communityId: string, postings: readonly
         from gamification.level where community_id = ${communityId}) as levels,
         array(select unit from gamification.unit
         where community_id = ${communityId} and may_go_below_zero) as below`,
-    tx<Found[]>`
-      -- groundFor: what was there before
+    knownFor(tx, communityId, postings),
+    tx<{ at: number; day: string; moment: Date; used: Place['used'] | null }[]>`
+      -- groundFor: when, and what limits there are
       with bounded as materialized (
         select * from gamification.rule
         where community_id = ${communityId} and event_type = any(${eventTypes}) and enabled and ${limited(tx)}
       )
-      select a.at, a.day, a.moment, e.id as known, e.user_id as "userId", e.amount, e.metadata, e.timed,
-        e.occurred_at as "occurredAt", u.used
+      select a.at, a.day, a.moment, u.used
       from (
         select a.*, coalesce(a."occurredAt", now())::timestamptz(3) as moment,
           (coalesce(a."occurredAt", now()) at time zone z.name)::date as day
         from (select ${zoneOf(tx, communityId)} as name) z, ${rowsOf(
           tx,
           'a',
-          'at integer, userId text, eventType text, reference text, occurredAt timestamptz',
+          'at integer, userId text, eventType text, occurredAt timestamptz',
           asked,
         )}
       ) a
-      left join lateral (
-        select * from gamification.event e
-        where e.community_id = ${communityId} and e.event_type = a."eventType" and e.reference = a.reference
-        limit 1
-      ) e on true
       left join lateral (
         select jsonb_agg(jsonb_build_object('ruleId', r.id, 'limits', jsonb_build_object(
           'day', case when r.day_cap is null then 0 else (
@@ -129,37 +124,51 @@ export async function groundFor(tx: Sql, communityId: string, postings: readonly
         from bounded r
         where r.event_type = a."eventType"
       ) u on true
-      -- Of what is new, happened now and has no limits there is nothing to tell.
-      where e.id is not null or u.used is not null or a."occurredAt" is not null`,
+      -- Of what happens now and has no limits there is nothing to tell.
+      where u.used is not null or a."occurredAt" is not null`,
   ]);
   if (common === undefined) throw new Error('A query without a table gave no row.');
   const rules = new Map<string, Rule[]>(eventTypes.map((type) => [type, []]));
   for (const rule of common.rules) rules.get(rule.eventType)?.push(rule);
-  const now = { occurredAt: common.recordedAt, day: common.today, known: null, used: [] };
-  const found = new Map(rows.map((row) => [row.at, placeOf(row)]));
+  const { recordedAt: occurredAt, today: day } = common;
+  const places = postings.map(
+    (_posting, at): Place => ({ occurredAt, day, known: known.get(at) ?? null, used: [] }),
+  );
+  for (const { at, moment, ...row } of rows) {
+    Object.assign(places[at] as Place, { occurredAt: moment, day: row.day, used: row.used ?? [] });
+  }
   return {
     recordedAt: common.recordedAt,
     today: common.today,
     rules,
     levels: common.levels.map(({ number, minXp }) => ({ number, minXp: BigInt(minXp) })),
     belowZero: new Set(common.below),
-    places: postings.map((_posting, at) => found.get(at) ?? now),
+    places,
   };
 }
 
-/** What was read for the posting `at` its place. */
-type Found = Known & {
-  at: number;
-  day: string;
-  moment: Date;
-  known: string | null;
-  timed: boolean;
-  used: Place['used'] | null;
-};
-
-function placeOf({ at: _, day, moment, used, known: id, timed, ...event }: Found): Place {
-  const known = id === null ? null : { ...event, id, occurredAt: timed ? event.occurredAt : null };
-  return { occurredAt: moment, day, known, used: used ?? [] };
+/** The events that stand under the postings' references already, by the posting's place. @cost at most one statement. */
+export async function knownFor(
+  sql: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+): Promise<Map<number, Known>> {
+  const asked = postings.flatMap(({ eventType, reference }, at) =>
+    reference === null ? [] : [{ at, eventType, reference }],
+  );
+  if (asked.length === 0) return new Map();
+  const rows = await sql<(Known & { at: number })[]>`
+    -- knownFor
+    select a.at, e.*
+    from ${rowsOf(sql, 'a', 'at integer, eventType text, reference text', asked)}
+    -- One by one, by the index: a join might read all events of the community.
+    cross join lateral (
+      select id, user_id as "userId", amount, metadata, case when timed then occurred_at end as "occurredAt"
+      from gamification.event
+      where community_id = ${communityId} and event_type = a."eventType" and reference = a.reference
+      limit 1
+    ) e`;
+  return new Map(rows.map(({ at, ...known }) => [at, known]));
 }
 
 /** The community's time zone. */

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { updateCommunity } from '../../../subgraphs/community/community.ts';
 import { memberIndex, membersPage } from '../../../subgraphs/community/member.ts';
-import { connect } from '../../../subgraphs/db.ts';
+import { connect, transaction } from '../../../subgraphs/db.ts';
 import { Refusal } from '../../../subgraphs/errors.ts';
 import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { lockProfiles } from '../../../subgraphs/gamification/ground.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
 import { newId } from '../../../subgraphs/id.ts';
@@ -104,6 +105,24 @@ describe('events: rules', () => {
     expect(await xpOf(place)).toEqual([110n, 0n]);
   });
 
+  it('answer a repeat without waiting for its person', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    const first = await track(place, { reference: 'busy' });
+    await transaction(database.sql, async (tx) => {
+      await lockProfiles(tx, place.id, [userId]);
+      const statements = await database.statementsOf(async () => {
+        expect(await track(place, { reference: 'busy' })).toEqual({ ...first, replayed: true });
+      });
+      expect(statements.filter((name) => !/^(begin|commit)/.test(name))).toEqual([
+        'membersNamed',
+        'knownFor',
+        'entriesByEvent',
+        'postedBefore',
+      ]);
+    });
+  });
+
   it('without a reference are never repeats', async () => {
     const place = await newCommunity(database.resources);
     await Promise.all([track(place), track(place)]);
@@ -137,7 +156,7 @@ describe('events: batches', () => {
       'lockProfiles: those that are new',
       'lockProfiles',
       'groundFor: the community',
-      'groundFor: what was there before',
+      'groundFor: when, and what limits there are',
       'badgesFor',
       'writePostings',
       'addActivities',
