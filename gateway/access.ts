@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from '@opentelemetry/api';
 import { Refusal } from '../subgraphs/errors.ts';
@@ -154,14 +155,18 @@ function credentialOf(headers: CredentialHeaders): Credential | undefined {
   return secret === undefined ? undefined : credential(secret, community);
 }
 
-/** Refuses a request that has more than one line of a credential, of which Node would keep the first. @throws BAD_CREDENTIAL */
-export function mustSendOne(rawHeaders: readonly string[]): void {
+/**
+ * The headers of a request, as whoever looks for its credential may read them.
+ * @throws BAD_CREDENTIAL  for more than one line of `authorization`, of which Node would keep the first.
+ */
+export function headersOf({ headers, rawHeaders }: IncomingMessage): CredentialHeaders {
   let lines = 0;
   for (let n = 0; n < rawHeaders.length; n += 2) {
     const name = rawHeaders[n] ?? '';
     if (name.length === 13 && name.toLowerCase() === 'authorization') lines++;
   }
   if (lines > 1) throw new Refusal('BAD_CREDENTIAL', 'Send one credential, in one line.');
+  return headers;
 }
 
 function secretOf(headers: CredentialHeaders): string | undefined {

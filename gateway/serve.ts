@@ -3,7 +3,7 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { type ErrorCode, Refusal } from '../subgraphs/errors.ts';
-import { type Caller, type CredentialHeaders, mustSendOne } from './access.ts';
+import { type Caller, headersOf } from './access.ts';
 import { addressOf } from './address.ts';
 import { createAnswering, once } from './answering.ts';
 import type { Apollo, Asked } from './apollo.ts';
@@ -242,8 +242,8 @@ export function createServer(options: ServeOptions): Server {
     }
     const params = paramsOf(request);
     const address = addressOf(request.raw, trustProxy);
-    mustSendOne(request.raw.rawHeaders);
-    const asker = await graph.access.callerOf(request.headers as CredentialHeaders, address);
+    const credentials = headersOf(request.raw);
+    const asker = await graph.access.callerOf(credentials, address);
     const asEvents = (items: LiveItems) =>
       writeEvents(reply, items, {
         faultJson: (error) => JSON.stringify({ errors: errorsOf(error) }),
@@ -276,15 +276,7 @@ export function createServer(options: ServeOptions): Server {
       abortOnLeaving(reply.raw, controller);
       const lastEventId = request.headers['last-event-id'];
       const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
-      const items = await resultsOf(
-        graph,
-        operation,
-        caller,
-        params,
-        request.headers as CredentialHeaders,
-        controller,
-        after,
-      );
+      const items = await resultsOf(graph, operation, caller, params, credentials, controller, after);
       return asEvents('json' in items ? once(items) : items);
     }
     const leaving = new Leaving();
@@ -298,8 +290,8 @@ export function createServer(options: ServeOptions): Server {
   }
 
   serveSdl(app, {
-    callerOf: ({ headers, raw }) =>
-      using((graph) => graph.access.callerOf(headers as CredentialHeaders, addressOf(raw, trustProxy))),
+    callerOf: ({ raw }) =>
+      using(async (graph) => graph.access.callerOf(headersOf(raw), addressOf(raw, trustProxy))),
     sendErrors,
   });
   options.routes?.(app);

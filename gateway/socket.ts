@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, MessageType, parseMessage, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { CredentialHeaders } from './access.ts';
+import { type CredentialHeaders, headersOf } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
 import type { LiveItems } from './live-item.ts';
 
@@ -201,8 +201,9 @@ class Connection {
     }
     this.initialised = true;
     clearTimeout(this.initWait);
-    const credentials = credentialsOf(payload ?? {}, this.request);
+    let credentials: CredentialHeaders;
     try {
+      credentials = credentialsOf(payload ?? {}, this.request);
       this.over = await this.options.authenticate(credentials, this.request);
     } catch (error) {
       const [told] = this.options.errorsOf(error);
@@ -337,12 +338,13 @@ function credentialsOf(params: Record<string, unknown>, request: IncomingMessage
     Object.entries(params).map(([name, value]) => [name.toLowerCase(), value]),
   );
   const names = ['x-api-key', 'authorization'];
-  const source = names.some((name) => given[name] !== undefined) ? given : request.headers;
+  const headers = headersOf(request);
+  const source = names.some((name) => given[name] !== undefined) ? given : headers;
   return {
-    ...request.headers,
+    ...headers,
     ...given,
     'x-api-key': source['x-api-key'],
     authorization: source.authorization,
-    'x-community': given['x-community'] ?? request.headers['x-community'],
+    'x-community': given['x-community'] ?? headers['x-community'],
   };
 }

@@ -14,6 +14,7 @@ import { data, type Headers, openEvents, post, socketClient } from '../kit/clien
 import { newCommunity, type TestCommunity } from '../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 import type { Handle } from '../kit/processes.ts';
+import { rawSocket } from '../kit/raw-socket.ts';
 
 // Who is let in, for how long, and what becomes of those who aren't. Each test has a gateway of its own: what one did wrong
 // isn't held against the next.
@@ -126,16 +127,26 @@ describe('credentials that are not valid', () => {
     expect(await response.text()).toContain('Send one credential');
   });
 
-  it('are refused in two lines of one header', async () => {
-    const socket = dial(Number(new URL(laurel.endpoint).port), '127.0.0.1');
-    const key = await newKey();
-    const lines = [key, key].map((one) => `Authorization: Bearer ${one}\r\n`).join('');
-    const head = `GET /graphql?query={viewer{scopes}} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines}\r\n`;
-    socket.write(head);
-    let answer = '';
-    for await (const chunk of socket) answer += chunk;
-    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
-    expect(answer).toContain('Send one credential, in one line.');
+  it.each(['/graphql?query={viewer{scopes}}', '/schema.graphql'])(
+    'are refused in two lines of one header: %s',
+    async (path) => {
+      const socket = dial(Number(new URL(laurel.endpoint).port), '127.0.0.1');
+      const key = await newKey();
+      const lines = [key, key].map((one) => `Authorization: Bearer ${one}\r\n`).join('');
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines}\r\n`);
+      let answer = '';
+      for await (const chunk of socket) answer += chunk;
+      expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+      expect(answer).toContain('Send one credential, in one line.');
+    },
+  );
+
+  it('are refused in two lines of the header that a WebSocket is opened with', async () => {
+    const { authorization } = bearer(await newKey());
+    const lines = { authorization: [authorization, authorization] };
+    const { send, closed } = await rawSocket(laurel.endpoint, undefined, { headers: lines as never });
+    send({ type: 'connection_init' });
+    expect(await closed).toBe(4403);
   });
 
   it('are told of with 403 when they belong to another community', async () => {
