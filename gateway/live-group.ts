@@ -8,8 +8,14 @@ import { Replay } from './live-replay.ts';
 // What identical subscriptions share: one upstream stream, each of its events executed and written once, and a memory of
 // the latest, so that whoever reads on its own can join where it stands.
 
-/** Items of the past at which others can join. */
+/** Items of the past at which others can join; fewer when they are long. */
 const remembered = 1_000;
+/** Characters that a group remembers: as many as this while all groups together remember no more than they should. */
+const longestMemory = 2_000_000;
+const longestMemoryOfAll = 128_000_000;
+const shortestMemory = 50_000;
+/** What all groups remember now, in characters. */
+let memoryOfAll = 0;
 /** Cursors whose replays others can join. */
 const mostReplays = 100;
 /** Followers that get an item before others than them have their turn in this process. */
@@ -29,8 +35,11 @@ export class Group {
   private readonly meetings = new Map<string, Set<() => void>>();
   /** By the cursor that they begin after. */
   private readonly replays = new LRUCache<string, Replay>({ max: mostReplays });
-  private readonly answers = new LRUCache<string, Promise<Answer>>({ max: remembered, ttl: memoMs });
+  private readonly answers = new LRUCache<string, Promise<Answer>>({
+    ...{ max: remembered, ttl: memoMs, ttlAutopurge: true },
+  });
   private forgotten = 0;
+  private memory = 0;
   private holders = 0;
   private ended = false;
   private failure: unknown;
@@ -175,20 +184,37 @@ export class Group {
 
   private remember(item: LiveItem): void {
     const { cursor } = item;
-    if (cursor === undefined) return;
+    if (cursor === undefined || this.ended) return;
     this.places.set(cursor, this.forgotten + this.recent.length);
     this.recent.push(item);
-    if (this.recent.length > remembered) {
-      const oldest = this.recent.shift()?.cursor;
-      if (oldest !== undefined && this.places.get(oldest) === this.forgotten) this.places.delete(oldest);
-      this.forgotten++;
-    }
+    this.memory += item.json.length;
+    memoryOfAll += item.json.length;
+    while (this.remembersTooMuch()) this.forgetOldest();
     for (const met of this.meetings.get(cursor) ?? []) met();
+  }
+
+  private remembersTooMuch(): boolean {
+    const most = memoryOfAll > longestMemoryOfAll ? shortestMemory : longestMemory;
+    return this.recent.length > remembered || (this.memory > most && this.recent.length > 1);
+  }
+
+  private forgetOldest(): void {
+    const oldest = this.recent.shift();
+    if (oldest === undefined) return;
+    this.memory -= oldest.json.length;
+    memoryOfAll -= oldest.json.length;
+    const { cursor } = oldest;
+    if (cursor !== undefined && this.places.get(cursor) === this.forgotten) this.places.delete(cursor);
+    this.forgotten++;
   }
 
   private end(): void {
     if (this.ended) return;
     this.ended = true;
+    memoryOfAll -= this.memory;
+    this.memory = 0;
+    this.recent.length = 0;
+    this.places.clear();
     this.over();
     for (const follower of this.followers) follower.end();
     void this.opened.then(

@@ -112,6 +112,7 @@ async function meet(
   let failures = 0;
   let refusal: unknown;
   const hand: Take = (item) => {
+    if (item.personal !== undefined) throw new Personal(item.personal);
     cursor = item.cursor ?? cursor;
     failures = 0;
     try {
@@ -127,10 +128,7 @@ async function meet(
     try {
       if (!(await replayed(group, own, cursor, signal, hand))) return;
       if (cursor !== undefined && group.knows(cursor)) {
-        await group.follow(cursor, signal, (item) => {
-          if (item.personal) throw new Personal(item.personal);
-          return hand(item);
-        });
+        await group.follow(cursor, signal, hand);
         if (group.completed) return;
       }
     } catch (error) {
@@ -170,11 +168,10 @@ async function replayed(
   let forget = () => {};
   const replay = group.replay(own, start);
   const follower = replay.follow((item) => {
-    if (item.personal) throw new Personal(item.personal);
-    if (!item.answer.hasData) throw new LiveFailure(item.answer.errors);
+    if (!item.answer.hasData && item.personal === undefined) throw new LiveFailure(item.answer.errors);
+    const taken = hand(item);
     cursor = item.cursor ?? cursor;
     isLive ||= item.live;
-    const taken = hand(item);
     forget();
     // What the replay still had to say, the group says too.
     if (isLive && cursor !== undefined) {

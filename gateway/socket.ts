@@ -4,6 +4,7 @@ import { CloseCode, MessageType, parseMessage, type SubscribePayload } from 'gra
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type CredentialHeaders, headersOf } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
+import { bytesOf, heldBytes, sendBytes, sharedBytesOf, type Wire } from './frame.ts';
 import type { LiveItems } from './live-item.ts';
 
 // WebSocket: graphql-transport-ws, as graphql-ws's PROTOCOL.md has it. graphql-ws reads the messages; what happens to them
@@ -55,7 +56,6 @@ type Tracked = <T>(work: Promise<T>) => Promise<T>;
 
 const protocol = 'graphql-transport-ws';
 const longestMessage = 1_048_576;
-const bufferedBytes = 1_048_576;
 const operationsPerSocket = 200;
 /** How long queries and mutations that run at shutdown may take. */
 const drainMs = 10_000;
@@ -82,8 +82,10 @@ export function createSockets(options: SocketOptions): Sockets {
     };
   const tracked = { short: trackedBy(busy), long: trackedBy(streaming) };
 
-  server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    const connection = new Connection(socket, request, options, tracked);
+  const held = () => heldBytes(server.clients.size);
+
+  server.on('connection', (socket: WebSocket, request: IncomingMessage, duplex: Duplex) => {
+    const connection = new Connection({ socket, duplex }, request, options, tracked, held);
     const stopPinging = keepAlive(socket, pingEveryMs);
     socket.on('message', (data, isBinary) => connection.take(isBinary ? undefined : String(data)));
     socket.once('close', () => {
@@ -104,7 +106,9 @@ export function createSockets(options: SocketOptions): Sockets {
         refuseUpgrade(socket, '403 Forbidden');
         return;
       }
-      server.handleUpgrade(request, socket, head, (opened) => server.emit('connection', opened, request));
+      server.handleUpgrade(request, socket, head, (opened) =>
+        server.emit('connection', opened, request, socket),
+      );
     },
     async close() {
       await over(busy, drainMs);
@@ -131,10 +135,12 @@ async function over(works: ReadonlySet<Promise<unknown>>, patienceMs: number): P
 
 /** One client's connection: what it was told, and the operations that it runs. */
 class Connection {
+  private readonly wire: Wire;
   private readonly socket: WebSocket;
   private readonly request: IncomingMessage;
   private readonly options: SocketOptions;
   private readonly tracked: { short: Tracked; long: Tracked };
+  private readonly held: () => number;
   private readonly operations = new Map<string, AbortController>();
   private readonly initWait: NodeJS.Timeout;
   private initialised = false;
@@ -142,13 +148,18 @@ class Connection {
   /** Set when the connection is acknowledged. */
   private credentials: CredentialHeaders | undefined;
 
+  /** @param held  how many bytes its peer may leave unread. */
   constructor(
-    socket: WebSocket,
+    wire: Wire,
     request: IncomingMessage,
     options: SocketOptions,
     tracked: { short: Tracked; long: Tracked },
+    held: () => number,
   ) {
+    const { socket } = wire;
+    this.wire = wire;
     this.socket = socket;
+    this.held = held;
     this.request = request;
     this.options = options;
     this.tracked = tracked;
@@ -244,7 +255,7 @@ class Connection {
         finish({ id, type: MessageType.Error, payload: running.errors });
         return;
       }
-      const writing = this.write(id, running.items, controller.signal);
+      const writing = this.write(id, running.items);
       await (running.short ? tracked.short(writing) : writing);
       finish({ id, type: MessageType.Complete });
     } catch (error) {
@@ -252,13 +263,14 @@ class Connection {
     }
   }
 
-  private write(id: string, items: LiveItems, signal: AbortSignal): Promise<void> {
-    const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-    return items.tell(({ json }) => (signal.aborted ? undefined : sent(this.socket, `${head}${json}}`)));
+  private write(id: string, items: LiveItems): Promise<void> {
+    const { wire, held } = this;
+    const head = bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+    return items.tell(({ json }) => sendBytes(wire, `${head}${sharedBytesOf(json)}}`, held()));
   }
 
   private send(message: object): void {
-    void sent(this.socket, JSON.stringify(message));
+    void sendBytes(this.wire, bytesOf(JSON.stringify(message)), this.held());
   }
 
   private close(code: number, reason: string): void {
@@ -297,22 +309,6 @@ function messageFrom(text: string | undefined): ReturnType<typeof parseMessage> 
 /** Answers an upgrade that is none, and waits for nothing more from its client. */
 export function refuseUpgrade(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
-}
-
-/** Sends a frame. While the peer reads more slowly than we write nothing is read of it; the promise is when it has caught up. */
-function sent(socket: WebSocket, frame: string): Promise<void> | undefined {
-  if (socket.readyState !== socket.OPEN) return undefined;
-  if (socket.bufferedAmount < bufferedBytes) {
-    socket.send(frame);
-    return undefined;
-  }
-  socket.pause();
-  return new Promise((resolve) => {
-    socket.send(frame, () => {
-      socket.resume();
-      resolve();
-    });
-  });
 }
 
 /** Drops a peer that answers no ping. */

@@ -33,17 +33,20 @@ const log = {
     },
     Subscription: {
       log: {
-        subscribe: () => {
+        subscribe: (_: unknown, { after }: { after?: string }) => {
           open++;
           const over = new AbortController();
           const items = (async function* () {
-            let at = written;
-            yield { log: { __typename: 'Ready', cursor: `${at}` } };
+            let at = Number(after ?? written);
+            let isLive = false;
             while (true) {
               for (; at < written; at++) {
                 const entry = { cursor: `${at + 1}`, at: at + 1, by: { id: 'a' } };
                 yield { log: { __typename: 'Entry', ...entry } };
               }
+              if (!isLive) yield { log: { __typename: 'Ready', cursor: `${at}` } };
+              isLive = true;
+              if (at < written) continue;
               await once(source, 'written', { signal: over.signal });
             }
           })();
@@ -116,5 +119,41 @@ describe('a thousand identical subscriptions', () => {
     for (const at of [1, 2, 3, 4, 5]) expect(told.filter((entry) => entry.at === at)).toHaveLength(1_000);
     expect(told[0]).toEqual({ __typename: 'Entry', at: 1, by: { name: 'name of a' } });
     expect(executions).toEqual({ source: 5, people: 5 });
+  });
+});
+
+describe('those who come back with the same cursor', () => {
+  it('cause one execution for each event that they missed, and each gets all of them, then what is new', async () => {
+    const socket = await acknowledged(gateway.endpoint);
+    sockets.push(socket);
+    const resumed = `subscription ($after: String) {
+      log(after: $after) { __typename cursor ... on Entry { at by { id name } } }
+    }`;
+    const last = written;
+    written += 3;
+    source.emit('written');
+    Object.assign(executions, { source: 0, people: 0 });
+    const payload = { query: resumed, variables: { after: `${last}` } };
+    for (let n = 0; n < 100; n++) socket.send({ id: `${n}`, type: 'subscribe', payload });
+    const told = new Map<string, string[]>();
+    const take = async (count: number) => {
+      for (let n = 0; n < 100 * count; n++) {
+        const message = await socket.next();
+        const { __typename, cursor } = message.payload.data.log;
+        told.set(message.id, [...(told.get(message.id) ?? []), `${__typename} ${cursor}`]);
+      }
+    };
+    await take(4);
+    const missed = [1, 2, 3].map((n) => `Entry ${last + n}`);
+    const ready = `Ready ${last + 3}`;
+    expect([...told.values()]).toEqual(Array.from({ length: 100 }, () => [...missed, ready]));
+    // The first thousand had theirs too.
+    expect(executions).toEqual({ source: 6, people: 6 });
+
+    written++;
+    source.emit('written');
+    await take(1);
+    const all = [...missed, ready, `Entry ${last + 4}`];
+    expect([...told.values()]).toEqual(Array.from({ length: 100 }, () => all));
   });
 });
