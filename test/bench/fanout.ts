@@ -15,13 +15,14 @@ import { Part } from './part.ts';
 import { median } from './report.ts';
 
 // `npm run bench:fanout`: one message to 10,000 sockets. Laurel as its users run it (`laurel start`, PostgreSQL, budgets),
-// beside graphql-ws executing for each socket and beside the bare ws library. Each server is a process, the clients are
-// others; all get their events in turn, so ratios are of one run. Then: 1,000 subscriptions that all differ, and 1,000
-// clients that come back and have missed 1,000 events.
+// beside graphql-ws executing for each socket, once all from memory and once the messaging subgraph without its gateway
+// from PostgreSQL (half of the fields), and beside the bare ws library. Each server is a process, the clients are others;
+// all get their events in turn, so ratios are of one run. Then: 1,000 subscriptions that all differ, and 1,000 clients
+// that come back and have missed 1,000 events.
 //
-// --sockets 10000   --plain 2000 (sockets of graphql-ws, which is slow)   --rounds 5   --events 5 (a round)
-// --distinct 1000   --returning 1000   --missed 1000   --profile FOLDER (where Laurel's CPU profile goes)
-// --only fan,distinct,returning
+// --sockets 10000   --plain 2000 (sockets of graphql-ws, which is slow)   --reading 200 (of the one that reads)
+// --rounds 5   --events 5 (a round)   --distinct 1000   --returning 1000   --missed 1000   --cursors 10
+// --only fan,distinct,returning   --profile FOLDER (where Laurel's CPU profile goes)
 
 const text = (name: string) => {
   const at = process.argv.indexOf(`--${name}`);
@@ -30,11 +31,14 @@ const text = (name: string) => {
 const flag = (name: string, usual: number) => Number(text(name) ?? usual);
 const sockets = flag('sockets', 10_000);
 const plainSockets = Math.min(flag('plain', 2_000), sockets);
+const readingSockets = Math.min(flag('reading', 200), sockets);
 const rounds = flag('rounds', 5);
 const events = flag('events', 5);
 const distinct = flag('distinct', 1_000);
 const returning = flag('returning', 1_000);
 const missed = flag('missed', 1_000);
+/** How many different cursors those have who come back with different ones. */
+const cursorCount = Math.min(flag('cursors', 10), returning);
 const only = text('only')?.split(',') ?? ['fan', 'distinct', 'returning'];
 
 const query = `subscription ($channelIds: [ID!]!, $after: EventCursor) {
@@ -113,19 +117,27 @@ async function run(sql: Sql): Promise<void> {
     },
     fire: async () => {
       const id = await send(endpoint, key, place, channelId, way.event);
-      const [row] = await sql<{ at: number }[]>`
-        select (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as at
-        from messaging.message where id = ${id}`;
-      return row?.at ?? 0;
+      return committedAt(sql, id);
     },
   };
-  if (only.includes('fan')) await fan(way);
+  if (only.includes('fan')) {
+    const [, elsewhere = ''] = place.channelIds;
+    await fan(way, place, elsewhere, async (event) => {
+      const id = await send(endpoint, key, place, elsewhere, event);
+      return committedAt(sql, id);
+    });
+  }
   if (only.includes('distinct')) await distinctly(way, place);
   if (only.includes('returning')) await comeBack(sql, way, place);
 }
 
-/** All with the same subscription. */
-async function fan(laurel: Way): Promise<void> {
+/** All with the same subscription. @param post  sends a message to the channel `elsewhere`. */
+async function fan(
+  laurel: Way,
+  { id }: TestCommunity,
+  elsewhere: string,
+  post: (event: number) => Promise<number>,
+): Promise<void> {
   const sample = await sampleOf(laurel);
   const bare = await Part.start(new URL('./serve-plain.js', import.meta.url), ['ws'], ['--expose-gc']);
   const plain = await Part.start(
@@ -133,7 +145,12 @@ async function fan(laurel: Way): Promise<void> {
     ['graphql-ws'],
     ['--expose-gc'],
   );
-  servers.push(bare, plain);
+  const reading = await Part.start(
+    new URL('./serve-streams.js', import.meta.url),
+    [server.url, id, folder],
+    ['--expose-gc'],
+  );
+  servers.push(bare, plain, reading);
   const beside = (name: string, server: Part, sockets: number, payloads: readonly object[]): Way => {
     const way: Way = {
       ...{ name, server, sockets, event: 0, perSecond: [], latencies: [] },
@@ -145,9 +162,21 @@ async function fan(laurel: Way): Promise<void> {
     };
     return way;
   };
+  // Its messages come through Laurel, which takes the cost of sending them.
+  const half = query.replace('displayName xp', 'id').replace('... on StreamResumed { replayed }', '');
+  const subgraph: Way = {
+    ...{ name: 'graphql-ws, SQL', server: reading, sockets: readingSockets },
+    ...{ event: 0, perSecond: [], latencies: [] },
+    opening: {
+      ...{ url: String(reading.ready), headers: {} },
+      payloads: [{ query: half, variables: { channelIds: [elsewhere] } }],
+    },
+    fire: () => post(subgraph.event),
+  };
   const ways = [
     laurel,
     beside('graphql-ws', plain, plainSockets, laurel.opening.payloads as object[]),
+    subgraph,
     beside('ws alone', bare, sockets, []),
   ];
   say(
@@ -160,7 +189,7 @@ async function fan(laurel: Way): Promise<void> {
     const each = (what: 'rss' | 'heap') => ((after[what] - before[what]) / way.sockets / 1_024).toFixed(1);
     const cost = (1_000 * cpuMs) / way.sockets;
     say(
-      `  ${way.name.padEnd(10)} ${way.sockets} sockets opened in ${(ms / 1_000).toFixed(1)} s, ${cost.toFixed(0)} µs of CPU each; idle, each holds ${each('heap')} KB of heap, ${each('rss')} KB of memory`,
+      `  ${way.name.padEnd(15)} ${way.sockets} sockets opened in ${(ms / 1_000).toFixed(1)} s, ${cost.toFixed(0)} µs of CPU each; idle, each holds ${each('heap')} KB of heap, ${each('rss')} KB of memory`,
     );
   }
   // Compiled, and known to all.
@@ -214,9 +243,7 @@ async function comeBack(sql: Sql, laurel: Way, place: TestCommunity): Promise<vo
   const [payload] = laurel.opening.payloads as [{ query: string; variables: object }];
   const cursors: string[] = [];
   const numbers: number[] = [];
-  // As many cursors as the second form has clients for, each after another event.
-  const spread = Math.min(returning, 100);
-  for (let n = 0; n < spread; n++) {
+  for (let n = 0; n < cursorCount; n++) {
     cursors.push(cursorIn(await sampleOf(laurel)));
     numbers.push(laurel.event);
   }
@@ -231,7 +258,7 @@ async function comeBack(sql: Sql, laurel: Way, place: TestCommunity): Promise<vo
   );
   const forms: [string, number][] = [
     ['the same cursor', 1],
-    [`${spread} different cursors`, spread],
+    [`${cursorCount} different cursors`, cursorCount],
   ];
   for (const [title, count] of forms) {
     say(`\n${returning} clients come back within a second and have missed ${missed} events, ${title}:`);
@@ -291,7 +318,7 @@ function tell({ name, sockets, perSecond, latencies }: Way, ratios: readonly str
   const rate = (value: number) => Math.round(value).toLocaleString('en');
   const spread = `${rate(Math.min(...perSecond))}-${rate(Math.max(...perSecond))}`;
   say(
-    `  ${name.padEnd(10)} ${rate(median(perSecond)).padStart(8)} deliveries a CPU second (${spread}), p50 ${share(latencies, 0.5)} ms, p99 ${share(latencies, 0.99)} ms at ${sockets} sockets${ratios.length === 0 ? '' : `; ${ratios.join(', ')}`}`,
+    `  ${name.padEnd(15)} ${rate(median(perSecond)).padStart(8)} deliveries a CPU second (${spread}), p50 ${share(latencies, 0.5)} ms, p99 ${share(latencies, 0.99)} ms at ${sockets} sockets${ratios.length === 0 ? '' : `; ${ratios.join(', ')}`}`,
   );
 }
 
@@ -349,6 +376,14 @@ async function sampleOf(laurel: Way): Promise<string> {
   const { sample } = await arrived;
   await crowd.ask({ close: 'sample' } satisfies Closing);
   return sample;
+}
+
+/** When a message was committed, in milliseconds since 1970. */
+async function committedAt(sql: Sql, id: string): Promise<number> {
+  const [row] = await sql<{ at: number }[]>`
+    select (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as at
+    from messaging.message where id = ${id}`;
+  return row?.at ?? 0;
 }
 
 function cursorIn(message: string): string {
