@@ -225,26 +225,31 @@ const checks: readonly Check[] = [
     name: 'activities',
     find: (sql, communityId, most) => sql<Found>`
       -- verify: activities
-      select a.id as where, a.points || ' POINTS' || case when a.taken_back_at is not null then ', taken back' else '' end as kept,
-        case when e.id is null then 'no event'
-          else c.points || ' POINTS' || case when c.taken_back then ', taken back' else '' end end as counted
-      from gamification.activity a
-      left join gamification.event e on e.community_id = a.community_id and e.id = a.event_id and e.user_id = a.user_id
-      cross join lateral (
-        select coalesce(sum(l.amount), 0) as points, exists (
-            select from gamification.event r where r.community_id = a.community_id and r.reverses = a.event_id
-          ) or exists (
-            select from gamification.badge_award w
-            where w.community_id = a.community_id and w.id = a.cause_id and w.revoked_at is not null
-          ) as taken_back
+      with standing as materialized (
+        select l.event_id, coalesce(l.rule_id, '') as rule_id, sum(l.amount) as points
         from gamification.ledger_entry l
-        where l.community_id = a.community_id and l.event_id = a.event_id and l.unit = 'POINTS'
-          and l.rule_id is not distinct from a.cause_id and not exists (
-            select from gamification.ledger_entry b where b.community_id = l.community_id and b.reversal_of = l.id
-          )
-      ) c
+        where l.community_id = ${communityId} and l.unit = 'POINTS' and not exists (
+          select from gamification.ledger_entry b where b.community_id = l.community_id and b.reversal_of = l.id
+        )
+        group by 1, 2
+      ), counted as (
+        select a.id, e.id is not null as happened, coalesce(s.points, 0) as points,
+          r.id is not null or w.id is not null as taken_back
+        from gamification.activity a
+        left join gamification.event e on e.community_id = a.community_id and e.id = a.event_id and e.user_id = a.user_id
+        left join standing s on s.event_id = a.event_id and s.rule_id = coalesce(a.cause_id, '')
+        left join gamification.event r on r.community_id = a.community_id and r.reverses = a.event_id
+        left join gamification.badge_award w on w.community_id = a.community_id and w.id = a.cause_id
+          and w.revoked_at is not null
+        where a.community_id = ${communityId}
+      )
+      select a.id as where, a.points || ' POINTS' || case when a.taken_back_at is not null then ', taken back' else '' end as kept,
+        case when c.happened then c.points || ' POINTS' || case when c.taken_back then ', taken back' else '' end
+          else 'no event' end as counted
+      from gamification.activity a
+      join counted c on c.id = a.id
       where a.community_id = ${communityId}
-        and (e.id is null or a.points <> c.points or (a.taken_back_at is not null) <> c.taken_back)
+        and (not c.happened or a.points <> c.points or (a.taken_back_at is not null) <> c.taken_back)
       order by a.id
       limit ${most}`,
   },
