@@ -10,8 +10,11 @@ export function stepsOf(decimal: string): bigint {
   return sign === '-' ? -steps : steps;
 }
 
+const whole = /^-?\d+$/;
+
 /** The product of two decimals as a whole number; what is less than one is dropped. */
 export function wholeProduct(decimal: string, times: string): bigint {
+  if (whole.test(decimal) && whole.test(times)) return BigInt(decimal) * BigInt(times);
   return (stepsOf(decimal) * stepsOf(times)) / (one * one);
 }
 
