@@ -20,6 +20,7 @@ import type { RankWindow } from '../../subgraphs/gamification/rank-window.ts';
 import { divided, firstBuckets } from '../../subgraphs/gamification/score-bucket.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { pageRequestBy } from '../../subgraphs/page.ts';
+import { postgresTime } from './postgres-time.ts';
 import { median } from './report.ts';
 
 // `npm run bench:ranks [members]`: what ranks cost in PostgreSQL itself, by its own measure, and what keeping them costs a
@@ -166,34 +167,20 @@ async function reads(name: string, communityId: string): Promise<void> {
   const [run] = await sql<{ id: bigint }[]>`
     select id from gamification.score_run where community_id = ${communityId} and last_day = 'infinity'`;
   const ranking: Ranking = { runId: run!.id, onlyPositive: true, topLimit: null };
-  const heard: string[] = [];
-  const own = postgres(server.url, {
-    max: 1,
-    types: { bigint: postgres.BigInt },
-    onnotice: ({ message }) => heard.push(message ?? ''),
-  });
-  await own.unsafe(`load 'auto_explain'`);
-  await own.unsafe('set auto_explain.log_min_duration = 0');
-  await own.unsafe('set auto_explain.log_analyze = on');
-  await own.unsafe('set auto_explain.log_timing = off');
-  await own.unsafe('set client_min_messages = log');
-  const asked = own as unknown as Sql;
   const top = { ...pageRequestBy(rankPlaces, 'ranks', { first: 100 }) };
-  const works: readonly [string, () => Promise<unknown>][] = [
-    ['top 100', () => standingsPage(asked, communityId, ranking, top)],
-    ['rank of one', () => standingsOf(asked, communityId, ranking, [person()])],
-    ['20 neighbours', () => standingsAround(asked, communityId, ranking, person(), 10, 9)],
-    ['ranks of 100', () => standingsOf(asked, communityId, ranking, Array.from({ length: 100 }, person))],
+  const works: readonly [string, (sql: Sql) => Promise<unknown>][] = [
+    ['top 100', (sql) => standingsPage(sql, communityId, ranking, top)],
+    ['rank of one', (sql) => standingsOf(sql, communityId, ranking, [person()])],
+    ['20 neighbours', (sql) => standingsAround(sql, communityId, ranking, person(), 10, 9)],
+    ['ranks of 100', (sql) => standingsOf(sql, communityId, ranking, Array.from({ length: 100 }, person))],
   ];
+  const clock = await postgresTime(server.url);
   for (const [what, work] of works) {
-    for (let warm = 0; warm < 10; warm++) await work();
-    heard.length = 0;
-    for (let look = 0; look < looks; look++) await work();
-    const times = heard.flatMap((text) => /duration: ([\d.]+) ms/.exec(text)?.[1] ?? []).map(Number);
+    const times = await clock.of(work, looks);
     const worst = Math.max(...times).toFixed(2);
-    line(`${what}, ${name}`, `${median(times).toFixed(2)} ms, at most ${worst} (${times.length} looks)`);
+    line(`${what}, ${name}`, `${median(times).toFixed(2)} ms, at most ${worst} (${looks} looks)`);
   }
-  await own.end();
+  await clock.end();
 }
 
 function person(): string {
