@@ -10,7 +10,9 @@ import {
   schemas,
   transaction,
 } from '../../subgraphs/db.ts';
+import { newId } from '../../subgraphs/id.ts';
 import { isOutage } from '../../subgraphs/outage.ts';
+import { rowsOf } from '../../subgraphs/rows.ts';
 import { emptyDatabase, freshDatabase, type TestDatabase } from '../kit/database.ts';
 
 const opened: Sql[] = [];
@@ -74,6 +76,26 @@ describe('schema', () => {
   });
 });
 
+describe('ids', () => {
+  it('are UUIDv7 that sort by the time and turn they were made in', () => {
+    const from = Date.now();
+    const ids = Array.from({ length: 10_000 }, () => newId('User'));
+    expect([...ids].sort()).toEqual(ids);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$/);
+    const uuids = ids.map((id) => bytesOf(id.slice(4)));
+    for (const uuid of uuids) expect(uuid).toMatch(/^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$/);
+    expect(Number(`0x${uuids[0]?.slice(0, 12)}`)).toBeGreaterThanOrEqual(from);
+  });
+
+  /** What the letters of an id say, in hex. */
+  function bytesOf(letters: string): string {
+    const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+    const number = [...letters].reduce((sum, letter) => sum * 32n + BigInt(alphabet.indexOf(letter)), 0n);
+    return number.toString(16).padStart(32, '0');
+  }
+});
+
 describe('rows', () => {
   let database: TestDatabase;
   beforeAll(async () => {
@@ -91,6 +113,36 @@ describe('rows', () => {
       day: '2026-03-08',
       text: 'ünï\u0001🎉',
     });
+  });
+
+  it('arrive as they are, many at once', async () => {
+    const { sql } = database;
+    const texts = [
+      '',
+      'null',
+      'NULL',
+      'plain_1',
+      'a,b {c}',
+      '"',
+      '\\',
+      ' spaced ',
+      'two\nlines',
+      'ünï🎉',
+      null,
+    ];
+    const at = new Date('2026-03-08T07:00:00.123Z');
+    const rows = texts.map((text, n) => ({
+      text,
+      whole: 2n ** 62n + BigInt(n),
+      json: { text },
+      at,
+      not: undefined,
+    }));
+    const columns = 'text text, whole bigint, json json, at timestamptz, not boolean';
+    expect([...(await sql`select r.* from ${rowsOf(sql, 'r', columns, rows)}`)]).toEqual(
+      rows.map((row) => ({ ...row, not: null })),
+    );
+    expect(await sql`select r.* from ${rowsOf(sql, 'r', columns, [])}`).toHaveLength(0);
   });
 
   it('of a transaction that throws are not kept', async () => {
