@@ -2,12 +2,14 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oneProcessGateway } from '../../gateway/index.ts';
 import { addChannels } from '../../subgraphs/community/channel.ts';
+import { Refusal } from '../../subgraphs/errors.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { issueKey } from '../../subgraphs/identity/api-key.ts';
-import { sendMessages } from '../../subgraphs/messaging/sending.ts';
+import { addReactions } from '../../subgraphs/messaging/reaction.ts';
+import { type NewMessage, sendMessages } from '../../subgraphs/messaging/sending.ts';
 import { startTyping } from '../../subgraphs/messaging/typing.ts';
 import { allScopes } from '../../subgraphs/scopes.ts';
-import { type Headers, openEvents, take } from '../kit/client.ts';
+import { type Data, type Headers, openEvents, take } from '../kit/client.ts';
 import { founded, newCommunity, newRole, type TestCommunity } from '../kit/community.ts';
 import { freshDatabase } from '../kit/database.ts';
 import type { Handle } from '../kit/processes.ts';
@@ -89,20 +91,27 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     return channel.id;
   };
   let said = 0;
-  const say = async (channelId = '') => {
+  const say = async (channelId = '', details: Partial<NewMessage> = {}) => {
     said++;
-    const [authorId = ''] = place.memberIds;
+    const body = `Number ${said}`;
     const message = {
       channelId,
-      authorId,
-      body: `Number ${said}`,
+      authorId: place.memberIds[0] ?? '',
+      body,
       replyToId: null,
-      idempotencyKey: `${said}`,
+      idempotencyKey: body,
     };
-    await sendMessages(laurel.resources.sql, place.id, [message as never]);
+    const [sent] = await sendMessages(laurel.resources.sql, place.id, [{ ...message, ...details }]);
+    if (sent === undefined || sent instanceof Refusal) throw sent;
     laurel.resources.tail.wake();
-    return message.body;
+    return sent.message;
   };
+  const mustBeReady = async (...all: { item(): Promise<unknown> }[]) => {
+    for (const { item } of all)
+      expect(await item()).toEqual({ data: { messages: { __typename: 'StreamReady' } } });
+  };
+  const bodyOf = async ({ item }: { item(): Promise<Data> }) => (await item()).data.messages.message.body;
+  const ending = { data: { messages: { __typename: 'StreamEnding', reason: 'PERMISSION_REVOKED' } } };
 
   it('are refused what others follow just now, when they may not', async () => {
     const ids = channelIds.slice(0, 1);
@@ -110,12 +119,14 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     expect(await system.item()).toEqual({ data: { messages: { __typename: 'StreamReady' } } });
     const limited = await listen(await ofPerson(1, { channelIds: channelIds.slice(1) }), ids);
     expect(await limited.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    const deaf = await listen(await ofPerson(1, { channelIds: channelIds.slice(1) }), channelIds, typing);
+    expect(await deaf.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
     const blind = await listen(await key({ scopes: ['messages:read'] }), ids);
     expect(await blind.item()).toMatchObject({
       errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
     });
-    const body = await say(ids[0]);
-    expect(await system.item()).toMatchObject({ data: { messages: { message: { body } } } });
+    const { body } = await say(ids[0]);
+    expect(await bodyOf(system)).toBe(body);
     system.close();
   });
 
@@ -127,16 +138,15 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     for (const one of all)
       expect(await one?.item()).toEqual({ data: { messages: { __typename: 'StreamReady' } } });
     const hears = await listen(await ofPerson(2), channelIds, typing);
-    const seen = await say(channelIds[0]);
+    const { body: seen } = await say(channelIds[0]);
     for (const one of all)
       expect(await one?.item()).toMatchObject({ data: { messages: { message: { body: seen } } } });
 
     await laurel.resources
       .sql`update community.channel set kind = 'DIRECT' where id = ${channelIds[0] ?? ''}`;
-    const hidden = await say(channelIds[0]);
+    const { body: hidden } = await say(channelIds[0]);
     expect(await system?.item()).toMatchObject({ data: { messages: { message: { body: hidden } } } });
-    const ending = { __typename: 'StreamEnding', reason: 'PERMISSION_REVOKED' };
-    for (const one of [first, second]) expect(await one?.item()).toEqual({ data: { messages: ending } });
+    for (const one of [first, second]) expect(await one?.item()).toEqual(ending);
     await startTyping(laurel.resources.sql, place.system, channelIds[0] ?? '', place.memberIds[0] ?? '');
     expect(await hears.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
     system?.close();
@@ -178,5 +188,62 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
       expect(permissions.map((all) => all.includes('PIN_MESSAGES'))).toEqual([false, true]);
     }
     for (const { close } of both) close();
+  });
+
+  it('hear in a whisper channel what is theirs, and see their own reactions', async () => {
+    const text = `subscription ($channelIds: [ID!]!) { messages(channelIds: $channelIds) {
+      __typename ... on MessagePosted { message { body } }
+      ... on MessageReacted { message { body reactions { viewerReacted } } }
+    } }`;
+    const ids = place.channelIds.slice(2);
+    const listeners = [await ofPerson(1), await ofPerson(2), await key({})];
+    const [one, other, system] = await Promise.all(listeners.map((headers) => listen(headers, ids, text)));
+    if (!one || !other || !system) throw new Error('Somebody does not listen.');
+    await mustBeReady(one, other, system);
+    const [, author = '', reader = ''] = place.memberIds;
+    const own = await say(ids[0], { authorId: author, audienceId: author });
+    const toAll = await say(ids[0]);
+    expect([await bodyOf(one), await bodyOf(one)]).toEqual([own.body, toAll.body]);
+    expect([await bodyOf(system), await bodyOf(system)]).toEqual([own.body, toAll.body]);
+    expect(await bodyOf(other)).toBe(toAll.body);
+
+    const reaction = { messageId: toAll.id, channelId: toAll.channelId, userId: reader, emoji: '👍' };
+    await addReactions(laurel.resources.sql, place.id, [{ ...reaction, createdAt: new Date() }]);
+    laurel.resources.tail.wake();
+    const told = await Promise.all([one, other, system].map(({ item }) => item()));
+    const reacted = told.map(({ data }) => data.messages.message.reactions);
+    expect(reacted).toEqual([false, true, false].map((viewerReacted) => [{ viewerReacted }]));
+    for (const { close } of [one, other, system]) close();
+  });
+
+  it('both hear what is said in their direct channel, and nobody else does', async () => {
+    const direct = await newDirect(0, 2);
+    const both = [await listen(await ofPerson(0), [direct]), await listen(await ofPerson(2), [direct])];
+    const third = await listen(await ofPerson(1), [direct]);
+    expect(await third.item()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    await mustBeReady(...both);
+    const { body } = await say(direct);
+    expect(await Promise.all(both.map(bodyOf))).toEqual([body, body]);
+    for (const { close } of both) close();
+  });
+
+  it('lose what a role has opened to them with the role, and nobody else is disturbed', async () => {
+    const { sql } = laurel.resources;
+    const [, one = '', other = ''] = place.memberIds;
+    const roleId = await newRole(laurel.resources, place.id, { holders: [one, other] });
+    const id = newId('Channel');
+    const channel = { id, topic: {}, kind: 'OPEN', createdAt: founded, updatedAt: founded };
+    await addChannels(sql, place.id, [{ ...channel, viewRoleIds: [roleId] }]);
+    const loses = await listen(await ofPerson(1), [id]);
+    const keeps = await listen(await ofPerson(2), [id]);
+    await mustBeReady(loses, keeps);
+    const { body } = await say(id);
+    expect([await bodyOf(loses), await bodyOf(keeps)]).toEqual([body, body]);
+
+    await sql`delete from community.role_member where role_id = ${roleId} and user_id = ${one}`;
+    expect(await loses.item()).toEqual(ending);
+    const { body: after } = await say(id);
+    expect(await bodyOf(keeps)).toBe(after);
+    keeps.close();
   });
 });
