@@ -8,7 +8,7 @@ import { startEmbedded } from '../../subgraphs/embedded.ts';
 import { seriesByUser } from '../../subgraphs/gamification/daily-stat.ts';
 import { balancesByUser, entriesByUser, entriesOfCommunity } from '../../subgraphs/gamification/ledger.ts';
 import { newId } from '../../subgraphs/id.ts';
-import { postgresTime } from './postgres-time.ts';
+import { type Looked, postgresTime } from './postgres-time.ts';
 import { median } from './report.ts';
 
 // `npm run bench:ledger [entries] [fewer]`: what reads of balances, days and the ledger cost in PostgreSQL itself with ten
@@ -33,22 +33,24 @@ try {
   for (const table of tables) await setup.unsafe(`alter table gamification.${table} set unlogged`);
   await setup`set maintenance_work_mem = '512MB'`;
 
-  const results: Map<string, number[]>[] = [];
+  const results: Map<string, Looked[]>[] = [];
   for (const entries of sizes) {
     await fill(id, entries);
     results.push(await reads(id, entries / 200));
   }
-  const [few = new Map(), many = new Map()] = results;
-  process.stdout.write(
-    `\n${' '.repeat(44)}${sizes.map((size) => size.toLocaleString('en').padEnd(26)).join('')}growth\n`,
-  );
-  for (const [what, times] of few) {
-    const both = [times, many.get(what) ?? []];
-    const told = both.map((ms) =>
-      `${median(ms).toFixed(2)} ms, at most ${Math.max(...ms).toFixed(2)}`.padEnd(26),
-    );
-    const [before = 0, after = 0] = both.map(median);
-    process.stdout.write(`${what.padEnd(44)}${told.join('')}${(after / before).toFixed(2)} x\n`);
+  const [few, many] = results as [Map<string, Looked[]>, Map<string, Looked[]>];
+  const heads = sizes.map((size) => size.toLocaleString('en').padEnd(38)).join('');
+  process.stdout.write(`\n${' '.repeat(40)}${heads}growth: time, pages\n`);
+  for (const [what, looked] of few) {
+    const both = [looked, many.get(what) ?? []];
+    const ms = both.map((one) => median(one.map((look) => look.ms)));
+    const pages = both.map((one) => median(one.map((look) => look.pages)));
+    const told = both.map((one, n) => {
+      const worst = Math.max(...one.map((look) => look.ms)).toFixed(2);
+      return `${ms[n]?.toFixed(2)} ms, at most ${worst}, ${pages[n]} pages`.padEnd(38);
+    });
+    const growth = [ms, pages].map(([before = 0, after = 0]) => `${(after / before).toFixed(2)} x`);
+    process.stdout.write(`${what.padEnd(40)}${told.join('')}${growth.join(', ')}\n`);
   }
 } finally {
   await setup.end({ timeout: 5 });
@@ -101,7 +103,7 @@ async function fill(communityId: string, entries: number): Promise<void> {
   await setup.unsafe(`vacuum analyze ${tables.map((table) => `gamification.${table}`).join(', ')}`);
 }
 
-async function reads(communityId: string, people: number): Promise<Map<string, number[]>> {
+async function reads(communityId: string, people: number): Promise<Map<string, Looked[]>> {
   const now = new Date();
   const first = { first: 50 };
   const halfway = { to: new Date(now.getTime() - (days / 2) * 24 * 60 * 60 * 1_000) };
@@ -123,7 +125,7 @@ async function reads(communityId: string, people: number): Promise<Map<string, n
     ],
   ];
   const clock = await postgresTime(server.url);
-  const results = new Map<string, number[]>();
+  const results = new Map<string, Looked[]>();
   for (const [what, look] of works) results.set(what, await clock.of(look, looks));
   await clock.end();
   return results;

@@ -176,7 +176,7 @@ async function reads(name: string, communityId: string): Promise<void> {
   ];
   const clock = await postgresTime(server.url);
   for (const [what, work] of works) {
-    const times = await clock.of(work, looks);
+    const times = (await clock.of(work, looks)).map(({ ms }) => ms);
     const worst = Math.max(...times).toFixed(2);
     line(`${what}, ${name}`, `${median(times).toFixed(2)} ms, at most ${worst} (${looks} looks)`);
   }
