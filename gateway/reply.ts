@@ -33,7 +33,7 @@ export function jsonType({ headers }: FastifyRequest): MediaType {
   );
 }
 
-/** Whether somebody looks at the graph in a browser, and asks it nothing. */
+/** Whether somebody looks at the graph in a browser; GraphiQL keeps its query in the address, so that one too is its own. */
 export function wantsPage({ method, query, headers }: FastifyRequest): boolean {
   const offered: MediaType[] = [
     'application/json',
@@ -41,6 +41,6 @@ export function wantsPage({ method, query, headers }: FastifyRequest): boolean {
     'text/event-stream',
     'text/html',
   ];
-  const asks = ['query', 'documentId', 'extensions'].some((name) => name in (query as object));
+  const asks = ['documentId', 'extensions'].some((name) => name in (query as object));
   return method === 'GET' && !asks && accepted(headers.accept, offered) === 'text/html';
 }

@@ -134,14 +134,18 @@ inBothForms('GraphQL over HTTP', (laurel) => {
   });
 
   describe('in a browser', () => {
-    const page = async () => get({}, { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' });
+    const page = async (query?: string) =>
+      get(query === undefined ? {} : { query }, { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' });
 
-    it('shows GraphiQL', async () => {
-      const response = await page();
-      expect(response.status).toBe(200);
-      expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
-      expect((await response.text()).trimStart().slice(0, 15)).toBe('<!doctype html>');
-    });
+    it.each([undefined, '{ viewer { scopes } }'])(
+      'shows GraphiQL, with the query of its address: %s',
+      async (query) => {
+        const response = await page(query);
+        expect(response.status).toBe(200);
+        expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+        expect((await response.text()).trimStart().slice(0, 15)).toBe('<!doctype html>');
+      },
+    );
 
     it('loads nothing from anywhere else', async () => {
       const html = await (await page()).text();
