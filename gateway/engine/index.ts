@@ -1,13 +1,5 @@
-import {
-  executeSync,
-  type GraphQLScalarType,
-  type GraphQLSchema,
-  getNamedType,
-  isAbstractType,
-  isCompositeType,
-  isObjectType,
-} from 'graphql';
-import { collectSubfields } from 'graphql/execution/collectFields.js';
+import type { GraphQLScalarType, GraphQLSchema } from 'graphql';
+import { answerOf, introspect, rootOf } from './answer.ts';
 import type { Data, Types } from './entity.ts';
 import { type Answer, type Refused, refused } from './error.ts';
 import { mergeRoot, sequence } from './execute.ts';
@@ -18,9 +10,10 @@ import { type Plan, Planner } from './planner/plan.ts';
 import { Projecting, type Projection, projectionOf } from './project.ts';
 import { failureOf, picked, type Run, type Services, toldOf } from './run.ts';
 import { checkScalars } from './scalar.ts';
-import { type Result, type Signal, type Subgraph, SubgraphFailure } from './subgraph.ts';
+import { eventsOf, isStream, type StreamEvent } from './stream.ts';
+import type { Result, Signal, Subgraph, SubgraphFailure } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
-import type { Resume, Variant } from './variant.ts';
+import type { Variant } from './variant.ts';
 import { readCosts } from './weights.ts';
 
 // A federation engine: it knows a supergraph and how to reach its subgraphs, no server, no key and nothing of any domain.
@@ -30,6 +23,7 @@ export type { Answer, FormattedError, Refused } from './error.ts';
 export { type OverHttpOptions, overHttp } from './http.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export { Operation, type Values, type View } from './operation.ts';
+export type { StreamEvent } from './stream.ts';
 export {
   type Call,
   type InProcess,
@@ -75,17 +69,6 @@ export interface EngineRequest<Caller> {
 export interface StreamRequest<Caller> extends EngineRequest<Caller> {
   /** Resumes after this cursor, whatever the operation itself says; null begins live. */
   after?: unknown;
-}
-
-/** One item of a subscription's stream. */
-export interface StreamEvent {
-  /** Where the stream can be resumed; undefined unless the field is `@resumable`. */
-  readonly cursor: string | undefined;
-  /** The item says that the stream is live from here on: what was missed, if anything, has been sent. */
-  readonly live: boolean;
-  /** The event's root as the subgraph sent it; `answer` doesn't change it. Undefined: the subgraph refuses the stream. */
-  readonly data: Data | null | undefined;
-  readonly errors: Result['errors'];
 }
 
 export interface Stream<Caller = unknown> {
@@ -317,26 +300,6 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   };
 }
 
-/** The root of an event whose one field is `item`, under the names of the client's own selection. */
-function rootOf(
-  { view, fragments, root, wireNames }: Operation,
-  { fields, conditions }: Variant,
-  item: Data & { __typename: string },
-): Data | undefined {
-  const nodes = [...fields.values()].find(([node]) => node?.name.value !== '__typename');
-  const [field] = nodes ?? [];
-  const type = view.schema.getType(item.__typename);
-  const declared = getNamedType(field && root.getFields()[field.name.value]?.type);
-  if (!nodes || !field || !isObjectType(type) || !isCompositeType(declared)) return undefined;
-  if (type !== declared && !(isAbstractType(declared) && view.schema.isSubType(declared, type)))
-    return undefined;
-  const data: Data = { __typename: item.__typename };
-  for (const [node] of collectSubfields(view.schema, fragments, conditions, type, nodes).values()) {
-    if (node && node.name.value !== '__typename') data[wireNames.of(node)] = item[node.name.value] ?? null;
-  }
-  return { [wireNames.of(field)]: data };
-}
-
 const nothing: Plan = { source: undefined, step: undefined, isSerial: true };
 
 const aborted: Answer = refused([
@@ -347,94 +310,10 @@ function notHere(message: string): Answer {
   return refused([{ message, extensions: { code: 'BAD_REQUEST' } }]).answer;
 }
 
-function answerOf(
-  run: Run,
-  data: Data | null,
-  project: Projection,
-  introspection: ReadonlyMap<string, string> | undefined,
-): Answer {
-  const { errors } = run;
-  const json = project(data, new Projecting(errors, run.failures, introspection));
-  return {
-    json: errors.length > 0 ? `{"errors":${JSON.stringify(errors)},"data":${json}}` : `{"data":${json}}`,
-    hasData: true,
-    errors,
-  };
-}
-
-/** The introspection part of an answer: each of its fields as JSON. */
-function introspect(
-  { view }: Operation,
-  { introspection }: Variant,
-  variables: Values | null | undefined,
-): ReadonlyMap<string, string> | undefined {
-  if (!introspection) return undefined;
-  const { data } = executeSync({ schema: view.schema, document: introspection, variableValues: variables });
-  return new Map(Object.entries(data ?? {}).map(([key, value]) => [key, JSON.stringify(value)]));
-}
-
 function resumedValues(operation: Operation, values: Values, after: unknown): Values {
   if (!operation.resumable) return values;
   const value = after === undefined ? operation.resumable.after(values) : after;
   return value === undefined || value === null
     ? values
     : { ...values, [operation.resumable.resume.variable]: value };
-}
-
-function isStream(opened: AsyncIterable<Result> | Result): opened is AsyncIterable<Result> {
-  return Symbol.asyncIterator in opened;
-}
-
-/**
- * Reads a subgraph's stream. Aborting ends it at once, even while the subgraph is silent.
- * @param brokeOff  told when the subgraph breaks it off.
- */
-function eventsOf(
-  results: AsyncIterator<Result>,
-  rootKey: string | undefined,
-  resume: Resume | undefined,
-  signal: AbortSignal,
-  brokeOff: (failure: SubgraphFailure) => void,
-): AsyncIterableIterator<StreamEvent> {
-  const end: IteratorResult<StreamEvent, undefined> = { done: true, value: undefined };
-  let wake: ((result: typeof end) => void) | undefined;
-  const stop = () => {
-    wake?.(end);
-    // A generator that waits for its next event returns only after it; nobody should wait for that.
-    results.return?.()?.catch(() => {});
-  };
-  if (signal.aborted) stop();
-  else signal.addEventListener('abort', stop, { once: true });
-  const read = async (): Promise<IteratorResult<StreamEvent>> => {
-    const { value, done } = await results.next();
-    if (done) return end;
-    const { data, errors } = value;
-    const item = (rootKey === undefined ? undefined : data?.[rootKey]) as Data | null | undefined;
-    const cursor = resume && item?.[resume.cursorKey];
-    const live = resume?.live === undefined || resume.live.includes(String(item?.[resume.typeKey]));
-    return {
-      done: false,
-      value: { cursor: cursor == null ? undefined : String(cursor), live, data, errors },
-    };
-  };
-  return {
-    next: () =>
-      new Promise((resolve, reject) => {
-        if (signal.aborted) return resolve(end);
-        wake = resolve;
-        read().then(resolve, (error) => {
-          // Once for the log, whoever and how many then hear of it.
-          if (error instanceof SubgraphFailure) brokeOff(error);
-          reject(error);
-        });
-      }),
-    async return() {
-      signal.removeEventListener('abort', stop);
-      stop();
-      return end;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }
