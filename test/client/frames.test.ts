@@ -75,12 +75,12 @@ async function earn(): Promise<void> {
 /** A socket, and the messages that nobody asked for yet: several may come at once. */
 interface Connection {
   socket: WebSocket;
-  messages: AsyncIterator<[RawData]>;
+  messages: AsyncIterator<[RawData, boolean]>;
 }
 
 async function connected(): Promise<Connection> {
   const socket = new WebSocket(laurel.endpoint.replace(/^http/, 'ws'), 'graphql-transport-ws');
-  const messages = on(socket, 'message') as AsyncIterator<[RawData]>;
+  const messages = on(socket, 'message') as AsyncIterator<[RawData, boolean]>;
   await once(socket, 'open');
   return { socket, messages };
 }
@@ -99,7 +99,7 @@ async function play(block: readonly Line[] = [], before?: Connection): Promise<C
       continue;
     }
     const { value } = await connection.messages.next();
-    names.compare(String(value), text);
+    names.compare(String(value[0]), text);
   }
   return connection;
 }

@@ -52,7 +52,7 @@ export type TrackEventInput = {
   reference?: string | null | undefined;
   /** The system it comes from. */
   source?: EventSource;
-  /** To whom. */
+  /** To whom. Where `Community.eventsAddMembers` is set, an e-mail address, user name or external id of nobody makes them a member. */
   user: UserIdentifierInput;
 };
 
