@@ -34,10 +34,11 @@ export type CredentialHeaders = Record<string, unknown>;
 
 export interface Access {
   /**
+   * At once for whoever is known.
    * @param address  where they come from; left out for whoever was let in before.
-   * @throws BAD_CREDENTIAL, FORBIDDEN, THROTTLED
+   * @throws BAD_CREDENTIAL, FORBIDDEN, THROTTLED; all in the promise
    */
-  callerOf(headers: CredentialHeaders, address?: string): Promise<Caller>;
+  callerOf(headers: CredentialHeaders, address?: string): Caller | Promise<Caller>;
   /**
    * Calls `onEnd` within a second of the end, or of a change, of what a caller came with: then it is another caller.
    * Returns how to stop.
@@ -57,7 +58,7 @@ const refusalMs = 50;
 export function openAccess(view: View): Access {
   const caller = { principal: anonymous, token: '', view, seesPart: false };
   return {
-    callerOf: async () => caller,
+    callerOf: () => caller,
     watch: () => () => {},
     classOf: async () => ({ key: '', caller }),
     close: async () => {},
@@ -96,26 +97,44 @@ export function laurelAccess(options: {
   );
   const attempts = createAttempts();
 
-  const principalOf = (headers: CredentialHeaders, address: string | undefined): Promise<Principal> => {
-    const given = credentialOf(headers);
-    if (given === undefined) return Promise.resolve(anonymous);
+  const principalOf = (
+    given: Credential | undefined,
+    address: string | undefined,
+  ): Principal | Promise<Principal> => {
+    if (given === undefined) return anonymous;
+    const known = principals.known(given);
+    if (known !== undefined) return known;
     const wait = address === undefined ? 0 : attempts.waitSeconds(address);
     if (wait > 0 && !isSigned(given.secret) && !principals.knows(given)) throw throttled(wait);
     return principals.of(given);
   };
 
+  /** Refused credentials all take as long. */
+  const refused = async (
+    error: unknown,
+    headers: CredentialHeaders,
+    address: string | undefined,
+    at: number,
+  ) => {
+    if (error instanceof Refusal && error.code === 'BAD_CREDENTIAL') {
+      // A session's token ends every few minutes, in everybody's hands, and can't be guessed.
+      if (address !== undefined && !isSigned(bearerOf(headers))) attempts.failed(address);
+      await pause(Math.max(0, at - performance.now()));
+    }
+    throw error;
+  };
+
   return {
-    async callerOf(headers, address) {
+    callerOf(headers, address) {
       const refusedAt = performance.now() + refusalMs;
+      const refuse = (error: unknown) => refused(error, headers, address, refusedAt);
       try {
-        return await callerFor(await principalOf(headers, address));
+        const principal = principalOf(credentialOf(headers), address);
+        // A promise costs a request more than to find out who is known.
+        if (!(principal instanceof Promise) && sign === undefined) return unsigned(principal);
+        return Promise.resolve(principal).then(callerFor).catch(refuse);
       } catch (error) {
-        if (error instanceof Refusal && error.code === 'BAD_CREDENTIAL') {
-          // A session's token ends every few minutes, in everybody's hands, and can't be guessed.
-          if (address !== undefined && !isSigned(bearerOf(headers))) attempts.failed(address);
-          await pause(Math.max(0, refusedAt - performance.now()));
-        }
-        throw error;
+        return refuse(error);
       }
     },
     watch(headers, { principal }, onEnd) {

@@ -13,6 +13,7 @@ export function addressOf({ headers, socket }: IncomingMessage, trustProxy: bool
 
 /** The address; of an IPv6 one the first 64 bits, since whoever has one address of such a network has all. */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
   const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = '', tail] = address.toLowerCase().split('%', 1)[0]?.split('::') ?? [];

@@ -61,6 +61,8 @@ const mostCallers = 50_000;
 export function createBudgets(options: BudgetOptions): Budgets {
   const { known, anonymous, settle, onFault, clock = () => performance.now() } = options;
   const unsettled = new Map<Bucket, Owner>();
+  /** The names of principals' buckets: a string that was looked up before is found sooner than one that is new. */
+  const names = new WeakMap<Principal, string>();
   const buckets = new LRUCache<string, Bucket>({
     max: mostCallers,
     dispose: (bucket) => unsettled.delete(bucket),
@@ -77,7 +79,11 @@ export function createBudgets(options: BudgetOptions): Budgets {
   const bucketFor = (principal: Principal, address: string): Bucket | undefined => {
     const { communityId = '', userId, keyId } = principal;
     const holder = userId ?? keyId;
-    const key = holder === undefined ? networkOf(address) : `${communityId} ${holder}`;
+    let key = holder === undefined ? networkOf(address) : names.get(principal);
+    if (key === undefined) {
+      key = `${communityId} ${holder}`;
+      names.set(principal, key);
+    }
     let bucket = buckets.get(key);
     if (bucket === undefined) {
       const size = sizeFor(principal);

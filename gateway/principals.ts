@@ -30,6 +30,8 @@ export interface Credential {
 export interface Principals {
   /** @throws Refusal, and what asking throws. */
   of(credential: Credential): Promise<Principal>;
+  /** Whose it is, where nobody has to be asked; undefined else, and once it has expired. */
+  known(credential: Credential): Principal | undefined;
   /** Whether a credential was valid before, here; it may have ended since. */
   knows(credential: Credential): boolean;
   /**
@@ -118,8 +120,7 @@ export function createPrincipals(
   };
 
   const look = (watch: Watch) => {
-    const { expiresAt } = watch.principal;
-    if (expiresAt !== undefined && expiresAt <= Date.now()) watch.end(badCredential(), 'expired');
+    if (isOver(watch.principal)) watch.end(badCredential(), 'expired');
     if (!watch.doubted) return;
     watch.doubted = false;
     watch.ask().then(
@@ -159,6 +160,12 @@ export function createPrincipals(
   };
 
   const principals: Principals = {
+    known({ name }) {
+      const one = known.get(name);
+      if (one?.settled === undefined || !isTrusted(one) || isOver(one.settled)) return undefined;
+      attend();
+      return one.settled;
+    },
     async of({ secret, community, name }) {
       attend();
       const before = known.get(name);
@@ -210,8 +217,12 @@ export function credential(secret: string, community: string | null): Credential
   return { secret, community, name: hash('sha256', `${secret} ${community ?? ''}`, 'base64') };
 }
 
+function isOver({ expiresAt }: Principal): boolean {
+  return expiresAt !== undefined && expiresAt <= Date.now();
+}
+
 function unexpired(principal: Principal, badCredential: () => Refusal): Principal {
-  if (principal.expiresAt !== undefined && principal.expiresAt <= Date.now()) throw badCredential();
+  if (isOver(principal)) throw badCredential();
   return principal;
 }
 
