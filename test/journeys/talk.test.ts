@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { data, keyOf, person, unique } from '../kit/client.ts';
+import { data, keyOf, person, query, unique } from '../kit/client.ts';
 import { inBothForms } from '../kit/journey.ts';
 
 const sent = 'message { id body author { id displayName } replyTo { id } } replayed userErrors { code path }';
@@ -113,5 +113,70 @@ inBothForms('talking', (laurel) => {
   it("needs to know who speaks with the community's key", async () => {
     const input = { channelId, body: 'Nobody.', idempotencyKey: unique('message') };
     expect(await send(input)).toMatchObject({ message: null, userErrors: [{ path: ['input', 'senderId'] }] });
+  });
+
+  it('carries files, by the link of a ticket and the link of the message', async () => {
+    const createUpload = `mutation ($input: CreateUploadInput!) {
+      createUpload(input: $input) { ticket { id uploadUrl } userErrors { code } }
+    }`;
+    const text = 'Three of us come on Friday.';
+    const file = { fileName: 'friday.txt', bytes: text.length, senderId: ada };
+    const { ticket } = (await data(laurel(), createUpload, { input: file })).createUpload;
+    const stored = await fetch(ticket.uploadUrl, { method: 'PUT', body: text });
+    expect(stored.status).toBe(204);
+    const { sendMessage } = await data(
+      laurel(),
+      `mutation ($input: SendMessageInput!) {
+        sendMessage(input: $input) { message { attachments { url fileName } } userErrors { code } }
+      }`,
+      {
+        input: {
+          ...{ channelId, body: 'Who comes', senderId: ada },
+          ...{ attachmentIds: [ticket.id], idempotencyKey: unique('message') },
+        },
+      },
+    );
+    expect(sendMessage).toMatchObject({
+      message: { attachments: [{ fileName: 'friday.txt' }] },
+      userErrors: [],
+    });
+    expect(await (await fetch(sendMessage.message.attachments[0].url)).text()).toBe(text);
+  });
+
+  it('holds people back in a slow channel, and says how long', async () => {
+    const channel = {
+      ...{ kind: 'OPEN', topic: [{ lang: 'en', text: 'Slow' }] },
+      idempotencyKey: unique('channel'),
+    };
+    const { createChannel } = await data(
+      laurel(),
+      `mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }`,
+      { input: channel },
+    );
+    const slow = createChannel.channel.id;
+    const { setSlowMode } = await data(
+      laurel(),
+      `mutation ($input: SetSlowModeInput!) { setSlowMode(input: $input) { channel { slowModeSeconds } } }`,
+      { input: { channelId: slow, seconds: 3_600 } },
+    );
+    expect(setSlowMode.channel.slowModeSeconds).toBe(3_600);
+    const { createSession } = await data(
+      laurel(),
+      'mutation ($input: CreateSessionInput!) { createSession(input: $input) { accessToken } }',
+      { input: { user: { id: ben }, idempotencyKey: unique('session') } },
+    );
+    const say = (body: string) =>
+      query(
+        laurel(),
+        `mutation ($input: SendMessageInput!) {
+          sendMessage(input: $input) { userErrors { code } }
+        }`,
+        { input: { channelId: slow, body, idempotencyKey: unique('message') } },
+        { authorization: `Bearer ${createSession.accessToken}` },
+      );
+    expect(await say('One.')).toMatchObject({ data: { sendMessage: { userErrors: [] } } });
+    expect(await say('Two.')).toMatchObject({
+      errors: [{ extensions: { code: 'THROTTLED', retryAfterSeconds: expect.any(Number) } }],
+    });
   });
 });
