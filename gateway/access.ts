@@ -8,7 +8,7 @@ import type { Charge } from './charge.ts';
 import type { Subgraph, View } from './engine/index.ts';
 import { askIdentity } from './identity.ts';
 import { type Credential, createPrincipals, credential, type OnEnd } from './principals.ts';
-import { authenticatedScope } from './view.ts';
+import { authenticatedScope, type Views } from './view.ts';
 
 // Credential -> Principal -> the schema it sees. The gateway stores no keys: it asks identity, and remembers the answer
 // (principals.ts). Whoever comes with wrong ones is slowed down (attempts.ts).
@@ -71,7 +71,7 @@ export function openAccess(view: View): Access {
  */
 export function laurelAccess(options: {
   identity: Subgraph<Caller>;
-  viewOf: (scopes: readonly string[], audience: string | undefined) => View;
+  viewOf: Views;
   sign?: (principal: Principal) => Promise<string>;
 }): Access {
   const { identity, viewOf, sign } = options;
@@ -80,7 +80,9 @@ export function laurelAccess(options: {
   const unsigned = (principal: Principal): Caller => {
     let caller = callers.get(principal);
     if (caller === undefined) {
-      const view = viewOf(seenBy(principal), principal.audience);
+      const scopes = seenBy(principal);
+      const isSession = principal.kind === 'session';
+      const view = isSession ? viewOf.ofSession(scopes) : viewOf(scopes, principal.audience);
       caller = { principal, token: '', seesPart: true, view };
       callers.set(principal, caller);
     }

@@ -48,7 +48,7 @@ export function createAnswering({ persisted, metrics, tracing, uses }: Answering
     caller: Caller,
     { variables }: GraphqlParams,
     stopping: Stopping,
-    by: (execute: () => Promise<Answer>) => Promise<Answer> = (execute) => execute(),
+    by?: (execute: () => Promise<Answer>) => Promise<Answer>,
   ): Promise<Answer> => {
     let late = false;
     const deadline = setTimeout(() => {
@@ -58,7 +58,10 @@ export function createAnswering({ persisted, metrics, tracing, uses }: Answering
     const started = performance.now();
     let answer: Answer;
     try {
-      answer = await by(() => engine.execute(operation, { caller, variables, signal: stopping.signal }));
+      const execute = (given: typeof variables) =>
+        engine.execute(operation, { caller, variables: given, signal: stopping.signal });
+      // A plugin may change the variables in place after their cost was taken.
+      answer = await (by ? by(() => execute(variables && { ...variables })) : execute(variables));
     } finally {
       clearTimeout(deadline);
     }

@@ -281,9 +281,9 @@ export function createServer(options: ServeOptions): Server {
     }
     const leaving = new Leaving();
     abortOnLeaving(reply.raw, leaving);
-    const answered = await executed(graph, operation, caller, params, leaving, (execute) =>
-      apollo ? apollo.answer(asked(caller), operation, execute) : execute(),
-    );
+    const byApollo =
+      apollo && ((execute: () => Promise<Answer>) => apollo.answer(asked(caller), operation, execute));
+    const answered = await executed(graph, operation, caller, params, leaving, byApollo);
     return answered === tooLate
       ? sendJson(reply, 504, type, { errors: tooLate.errors })
       : sendAnswer(reply, type, answered);

@@ -21,7 +21,8 @@ import { LRUCache } from 'lru-cache';
 import type { View } from './engine/index.ts';
 
 // The schema a caller sees: what its scopes don't cover, or isn't tagged for its audience, is not in it, so it can be
-// neither selected nor introspected, and no error names it.
+// neither selected nor introspected, and no error names it. Sessions have one schema, the whole, since an app has one for all
+// its people: a field beyond a session's scopes is null, with an error.
 
 type AnyField = GraphQLField<unknown, unknown>;
 
@@ -44,25 +45,53 @@ interface Seer {
   audience: string | undefined;
 }
 
-/** Gives the view of a set of scopes, for an audience or for none in particular; the same two give the same view. */
-export function viewsOf(
-  schema: GraphQLSchema,
-  supergraph: string,
-): (scopes: readonly string[], audience?: string) => View {
+export interface Views {
+  /** The view of a set of scopes, for an audience or for none in particular; the same two give the same view. */
+  (scopes: readonly string[], audience?: string): View;
+  /** The view of a session with these scopes. */
+  ofSession(scopes: readonly string[]): View;
+}
+
+export function viewsOf(schema: GraphQLSchema, supergraph: string): Views {
   const marks = marksIn(supergraph);
   const views = new LRUCache<string, View>({ max: 500 });
   const known = new Set([...marks.needs.values()].flat(2));
-  return (scopes, audience) => {
-    // Only scopes that the schema asks for make a difference.
-    const held = new Set(scopes.filter((scope) => known.has(scope)));
-    const key = [...(audience === undefined ? [] : [`@tag(${audience})`]), ...[...held].sort()].join(' ');
+  // Only scopes that the schema asks for make a difference.
+  const heldOf = (scopes: readonly string[]) => new Set(scopes.filter((scope) => known.has(scope)));
+  const kept = (key: string, make: () => Omit<View, 'key'>): View => {
     let view = views.get(key);
     if (view === undefined) {
-      const isWhole = audience === undefined && held.size === known.size;
-      view = { key, schema: isWhole ? schema : visible(schema, marks, { held, audience }) };
+      view = { key, ...make() };
       views.set(key, view);
     }
     return view;
+  };
+  const viewOf = (scopes: readonly string[], audience?: string): View => {
+    const held = heldOf(scopes);
+    const key = [...(audience === undefined ? [] : [`@tag(${audience})`]), ...[...held].sort()].join(' ');
+    const isWhole = audience === undefined && held.size === known.size;
+    return kept(key, () => ({ schema: isWhole ? schema : visible(schema, marks, { held, audience }) }));
+  };
+  const ofSession = (scopes: readonly string[]): View => {
+    const held = heldOf(scopes);
+    return kept(`session ${[...held].sort().join(' ')}`, () => ({
+      schema,
+      forbids: beyond(schema, marks, held),
+    }));
+  };
+  return Object.assign(viewOf, { ofSession });
+}
+
+/** Why fields are beyond the scopes that are held. */
+function beyond(schema: GraphQLSchema, marks: Marks, held: ReadonlySet<string>): View['forbids'] {
+  const { types, parts } = goneFrom(schema, marks, { held, audience: undefined });
+  return (type, field) => {
+    const coordinate = `${type}.${field}`;
+    if (field.startsWith('__') || !(parts.has(coordinate) || types.has(type))) return undefined;
+    const needed = marks.needs.get(coordinate) ?? marks.needs.get(type);
+    return needed === undefined
+      ? `${coordinate} needs a scope that this session doesn't have.`
+      : `${coordinate} needs the scope ${needed.map((together) => together.join(' and ')).join(' or ')}.`;
   };
 }
 

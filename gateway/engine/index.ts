@@ -148,16 +148,19 @@ export function createEngine<Caller>(options: EngineOptions<Caller>): Engine<Cal
   };
 
   const projections = new WeakMap<Variant, Projection>();
-  const projection = ({ root, fragments, wireNames, view }: Operation, variant: Variant): Projection => {
+  const projection = (operation: Operation, variant: Variant): Projection => {
+    const { root, fragments, wireNames, view, forbidden } = operation;
     let project = projections.get(variant);
     if (!project) {
-      project = projectionOf({ ...variant, schema: view.schema, root, fragments, wireNames });
+      project = projectionOf({ ...variant, ...view, root, fragments, wireNames, forbidden });
       projections.set(variant, project);
     }
     return project;
   };
   const alwaysReady = new WeakMap<Variant, Ready>();
   const ready = (operation: Operation, variant: Variant, caller: Caller): Ready | Refused => {
+    const refusal = operation.forbidden.size > 0 && operation.refusal(variant);
+    if (refusal) return refusal;
     const known = alwaysReady.get(variant);
     if (known) {
       if (variant.text !== undefined) planner.hits += 1;

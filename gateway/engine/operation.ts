@@ -5,6 +5,7 @@ import {
   GraphQLError,
   type GraphQLObjectType,
   type GraphQLSchema,
+  isNonNullType,
   Kind,
   type OperationDefinitionNode,
   parse,
@@ -18,6 +19,7 @@ import { LRUCache } from 'lru-cache';
 import { noContextualField } from './contextual.ts';
 import { resolved, type Size, sizeOf } from './cost.ts';
 import { type FormattedError, formatted, type Refused, refused } from './error.ts';
+import { forbiddenIn } from './forbidden.ts';
 import {
   isTokenLimit,
   type Limits,
@@ -41,6 +43,8 @@ export interface View {
   /** Identifies the schema in caches. */
   readonly key: string;
   readonly schema: GraphQLSchema;
+  /** Why a field of the schema is null for its callers, with an error; undefined when it isn't. Without it none is. */
+  readonly forbids?: (type: string, field: string) => string | undefined;
 }
 
 export type Values = Record<string, unknown>;
@@ -56,6 +60,8 @@ export class Operation {
   readonly root: GraphQLObjectType;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   readonly wireNames: WireNames;
+  /** The fields that are null, with an error each, whatever there is. */
+  readonly forbidden: ReadonlySet<FieldNode>;
   readonly subtypes: Supergraph['subtypes'];
   /** How a `@resumable` subscription is resumed; undefined for every other operation. */
   readonly resumable: Resumable | undefined;
@@ -85,6 +91,7 @@ export class Operation {
     this.fragments = fragmentsOf(document);
     this.conditions = conditionVariables(document);
     this.wireNames = new WireNames(document, supergraph);
+    this.forbidden = forbiddenIn(view, document);
     this.subtypes = supergraph.subtypes;
     this.resumable = resumableOf(this, supergraph);
     this.coerced = coercion(view.schema, definition.variableDefinitions ?? []);
@@ -119,6 +126,18 @@ export class Operation {
   cost(variables?: Values | null): number | undefined {
     const coerced = this.coerce(variables);
     return 'errors' in coerced ? undefined : resolved(this.size.cost, coerced.values);
+  }
+
+  /** The refusal of an operation that has a forbidden field at its root and so comes to nothing, whatever is asked for. */
+  refusal({ fields }: Variant): Refused | undefined {
+    const errors = [...fields].flatMap(([key, nodes]): FormattedError[] => {
+      const name = nodes[0]?.name.value ?? '';
+      const message =
+        nodes.some((node) => this.forbidden.has(node)) && this.view.forbids?.(this.root.name, name);
+      const isLost = this.kind === 'subscription' || isNonNullType(this.root.getFields()[name]?.type);
+      return message && isLost ? [{ message, path: [key], extensions: { code: 'FORBIDDEN' } }] : [];
+    });
+    return errors.length > 0 ? refused(errors) : undefined;
   }
 
   /** The operation with its conditions decided by `values`. */

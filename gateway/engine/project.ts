@@ -20,6 +20,7 @@ import {
 import { collectSubfields } from 'graphql/execution/collectFields.js';
 import type { Data } from './entity.ts';
 import type { FormattedError } from './error.ts';
+import type { View } from './operation.ts';
 import type { Path } from './path.ts';
 import type { WireNames } from './wire.ts';
 
@@ -71,6 +72,12 @@ export class Projecting {
     return undefined;
   }
 
+  /** Notes a field that its caller may not have. */
+  forbidden(depth: number, key: string | number, message: string): undefined {
+    this.add({ message, path: this.pathTo(depth, key), extensions: { code: 'FORBIDDEN' } });
+    return undefined;
+  }
+
   private pathTo(depth: number, key: string | number): Path {
     return [...this.path.slice(0, depth), key];
   }
@@ -111,6 +118,9 @@ export interface Projected {
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   conditions: Readonly<Record<string, unknown>>;
   wireNames: WireNames;
+  /** The fields that are null wherever they stand; `forbids` tells those of an object's own type, and why. */
+  forbidden: ReadonlySet<FieldNode>;
+  forbids?: View['forbids'];
 }
 
 /** Compiles how the response to one variant of an operation is written. */
@@ -145,6 +155,18 @@ class Compiler {
     return isAbstractType(type)
       ? this.abstractOf(type, field.nodes, depth)
       : this.selectionOf(type, field.nodes, depth);
+  }
+
+  /** Why a field is forbidden to the caller: by itself, or where it is selected. */
+  private refusalOf(
+    { name }: GraphQLNamedType,
+    nodes: readonly FieldNode[],
+    field: string,
+  ): string | undefined {
+    const { forbidden, forbids } = this.projected;
+    const refusal = forbids?.(name, field);
+    if (refusal !== undefined || !nodes.some((node) => forbidden.has(node))) return refusal;
+    return `${name}.${field} is not for you, as it is selected here.`;
   }
 
   /** An object whose `__typename` says what it is; each type is compiled when its first object comes along. */
@@ -221,7 +243,12 @@ class Compiler {
         const field = { nodes, coordinate: `${type.name}.${name}` };
         const wire = JSON.stringify(this.projected.wireNames.of(nodes[0]!));
         const call = `w${writers.length}(o[${wire}], c, ${json})`;
-        writers.push(this.writerOf(definition.type, field, inner));
+        const refusal = this.refusalOf(type, nodes, definition.name);
+        writers.push(
+          refusal === undefined
+            ? this.writerOf(definition.type, field, inner)
+            : (_value, projecting, key) => projecting.forbidden(inner, key, refusal),
+        );
         if (isNonNullType(definition.type)) {
           const coordinate = JSON.stringify(field.coordinate);
           statements.push(

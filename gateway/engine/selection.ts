@@ -22,6 +22,8 @@ export interface SelectionSource {
   schema: GraphQLSchema;
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   wireNames: WireNames;
+  /** Fields that nobody is asked for. */
+  forbidden: ReadonlySet<FieldNode>;
   /** Every abstract type's name -> the names of all types that are one, those that `schema` hides included. */
   subtypes: ReadonlyMap<string, ReadonlySet<string>>;
   /** The values of the variables that decide an @skip or @include. */
@@ -100,10 +102,11 @@ function collect(
   set: SelectionSetNode,
   fields: Map<GraphQLCompositeType, Map<string, FieldNode[]>>,
 ): void {
-  const { schema, fragments, wireNames } = source;
+  const { schema, fragments, wireNames, forbidden } = source;
   for (const node of set.selections) {
     if (!isIncluded(node, source.conditions)) continue;
     if (node.kind === Kind.FIELD) {
+      if (forbidden.has(node)) continue;
       const byKey = fields.get(condition) ?? new Map<string, FieldNode[]>();
       fields.set(condition, byKey);
       const key = wireNames.of(node);

@@ -42,6 +42,7 @@ export interface VariantSource {
   definition: OperationDefinitionNode;
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   wireNames: WireNames;
+  forbidden: ReadonlySet<FieldNode>;
   subtypes: SelectionSource['subtypes'];
   /** For a resumable subscription: what its root field gets. */
   resume: Resume | undefined;
@@ -83,7 +84,8 @@ export function variantOf(source: VariantSource, conditions: Readonly<Record<str
   for (const nodes of fields.values()) {
     const name = nodes[0]!.name.value;
     if (name === '__schema' || name === '__type') local.push(...nodes);
-    else if (name !== '__typename') remote.push(mergedField({ ...source, conditions }, root, nodes));
+    else if (name !== '__typename' && !nodes.some((node) => source.forbidden.has(node)))
+      remote.push(mergedField({ ...source, conditions }, root, nodes));
   }
   const planned = resume ? remote.map((node) => resumed(node, resume)) : remote;
   const document = planned.length > 0 ? documentOf(source, planned) : undefined;

@@ -205,6 +205,21 @@ describe('an Apollo plugin', () => {
     });
   });
 
+  it('changes variables before they are used', async () => {
+    const gateway = await started({
+      async requestDidStart() {
+        return {
+          async didResolveOperation({ request }) {
+            if (request.variables !== undefined) request.variables.to = 'you';
+          },
+        };
+      },
+    });
+    const query = 'query Greet($to: String!) { hello(to: $to) }';
+    const response = await post(gateway, { query, variables: { to: 'me' } }, {});
+    expect(await response.json()).toMatchObject({ data: { hello: 'Hello you' } });
+  });
+
   it('sets headers, a status and an extension', async () => {
     const gateway = await started({
       async requestDidStart() {
