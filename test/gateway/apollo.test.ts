@@ -205,8 +205,8 @@ describe('an Apollo plugin', () => {
     });
   });
 
-  it('changes variables before they are used', async () => {
-    const gateway = await started({
+  it('changes variables, though what they cost was taken before', async () => {
+    const plugin: Plugin = {
       async requestDidStart() {
         return {
           async didResolveOperation({ request }) {
@@ -214,7 +214,17 @@ describe('an Apollo plugin', () => {
           },
         };
       },
-    });
+    };
+    const budget = { points: 100, restored: 1 };
+    const made = await gatewayOver(
+      { greetings },
+      {
+        apollo: await createApollo([plugin], log),
+        config: { origins: [], trustProxy: false, budgets: { known: budget, anonymous: budget } },
+      },
+    );
+    closing.push(() => made.close());
+    const gateway = Object.assign(made, { demo: {} as Handle['demo'] });
     const query = 'query Greet($to: String!) { hello(to: $to) }';
     const response = await post(gateway, { query, variables: { to: 'me' } }, {});
     expect(await response.json()).toMatchObject({ data: { hello: 'Hello you' } });
