@@ -260,10 +260,9 @@ function checkArgument(value: unknown, type: unknown, { info }: ResolverData): v
   const isMutation = info.parentType.name === 'Mutation';
   const unstorable = pathToUnstorable(value);
   if (unstorable !== undefined) {
-    const message = 'Text is valid Unicode without NUL.';
     throw isMutation
-      ? new Refusal('VALIDATION_FAILED', message, {}, ['input', ...unstorable])
-      : new Refusal('BAD_ARGUMENT', message);
+      ? new Refusal('VALIDATION_FAILED', storableText, {}, ['input', ...unstorable])
+      : new Refusal('BAD_ARGUMENT', storableText);
   }
   const rules = (type as Ruled | undefined)?.rules;
   if (rules === undefined || value == null) return;
@@ -271,6 +270,8 @@ function checkArgument(value: unknown, type: unknown, { info }: ResolverData): v
   if (error === undefined) return;
   throw isMutation ? error : badArgument(error);
 }
+
+const storableText = 'Text is valid Unicode without NUL.';
 
 /** Where in an argument a text stands that PostgreSQL can't keep; undefined when all can be kept. */
 function pathToUnstorable(value: unknown, path: readonly string[] = []): readonly string[] | undefined {
@@ -285,6 +286,7 @@ function pathToUnstorable(value: unknown, path: readonly string[] = []): readonl
 
 /** The arguments of a subscription within the bounds of their class; for `subscribe`, which type-graphql doesn't check. */
 export function checked<Args>({ rules }: { rules: ZodType }, args: Args): Args {
+  if (pathToUnstorable(args) !== undefined) throw new Refusal('BAD_ARGUMENT', storableText);
   const { error } = rules.safeParse(args);
   if (error !== undefined) throw badArgument(error);
   return args;

@@ -20,6 +20,12 @@ export function mentionsIn(body: string): string[] {
   return [...ids];
 }
 
+/** Refuses mentions in a channel where the sender may mention nobody. */
+export function mentionsRefused(): Refusal {
+  const problem = 'This channel lets you mention nobody: write names without `<@…>` and `<#…>`.';
+  return new Refusal('FORBIDDEN', problem, {}, ['input', 'body']);
+}
+
 /** Of the ids that several texts mention those that there are. @cost one query by port; none without mentions. */
 export async function knownMentions(
   sql: Sql,

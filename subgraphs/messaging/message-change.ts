@@ -1,7 +1,7 @@
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
-import { knownMentions, mentionsIn } from './mention.ts';
+import { knownMentions, mentionsIn, mentionsRefused } from './mention.ts';
 import { type Message, messageColumns } from './message.ts';
 import { may } from './right.ts';
 
@@ -30,8 +30,11 @@ export async function editMessage(
     const problem = 'This channel takes no messages from you, so what you said there stays as it is.';
     throw new Refusal('FORBIDDEN', problem, {}, path);
   }
-  const [mentions = []] = await knownMentions(sql, communityId, [mentionsIn(body)]);
   if (message.body === body) return message;
+  const mentioned = mentionsIn(body);
+  const isNew = mentioned.some((id) => !message.mentions.includes(id));
+  if (isNew && !(await may(sql, principal, message.channelId, ['ALLOW_MENTIONS']))) throw mentionsRefused();
+  const [mentions = []] = await knownMentions(sql, communityId, [mentioned]);
   const [edited] = await sql<Message[]>`
     -- editMessage
     with m as (

@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import type { Principal } from '../principal.ts';
 import { usableAttachments } from './attachment.ts';
-import { knownMentions, mentionsIn } from './mention.ts';
+import { knownMentions, mentionsIn, mentionsRefused } from './mention.ts';
 import { type Message, messageColumns, withinKey } from './message.ts';
 import { takeRoom, tooFast } from './pace.ts';
 import { senderNamed, unknownSender } from './right.ts';
@@ -281,10 +281,7 @@ function messageOf({ draft, authorId, mentioned }: Named, standing: Standing): N
       'This channel takes no messages from you: it is for announcements, for speech, or for others.';
     throw new Refusal('FORBIDDEN', problem, {}, path);
   }
-  if (mentioned.length > 0 && !may('ALLOW_MENTIONS')) {
-    const problem = 'This channel lets you mention nobody: write names without `<@…>` and `<#…>`.';
-    throw new Refusal('FORBIDDEN', problem, {}, ['input', 'body']);
-  }
+  if (mentioned.length > 0 && !may('ALLOW_MENTIONS')) throw mentionsRefused();
   if (attachmentIds.length > 0 && !may('ATTACH_FILES')) {
     const problem = 'This channel takes no files from you.';
     throw new Refusal('FORBIDDEN', problem, {}, ['input', 'attachmentIds']);

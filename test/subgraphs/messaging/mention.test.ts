@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setMemberPermissions } from '../../../subgraphs/community/role-change.ts';
 import { newId } from '../../../subgraphs/id.ts';
 import { messaging } from '../../../subgraphs/messaging/index.ts';
 import { mentionsIn, mostMentions } from '../../../subgraphs/messaging/mention.ts';
@@ -41,6 +42,27 @@ describe('mentions', () => {
 
   it('are read in linear time from any text', () => {
     expect(mentionsIn('<@usr_'.repeat(600))).toEqual([]);
+  });
+
+  it('FORBIDDEN: mentioning where one may not, by an edit too; what was mentioned before stays', async () => {
+    const place = await newCommunity(database.resources);
+    const [first, second] = place.memberIds;
+    const input = { channelId: place.channelIds[0], body: `<@${first}>`, idempotencyKey: 'a' };
+    const { message } = (await ask(place.person(0), send, { input })).sendMessage;
+    await setMemberPermissions(database.sql, place.system, ['POST_MESSAGES', 'VIEW_HISTORY']);
+    const again = await ask(place.person(0), send, { input: { ...input, idempotencyKey: 'b' } });
+    const refused = [{ code: 'FORBIDDEN', path: ['input', 'body'] }];
+    expect(again.sendMessage).toMatchObject({ message: null, userErrors: refused });
+    const edited = async (body: string) =>
+      (await ask(place.person(0), edit, { input: { messageId: message.id, body } })).editMessage;
+    expect(await edited(`<@${first}> and <@${second}>`)).toMatchObject({
+      message: null,
+      userErrors: refused,
+    });
+    expect(await edited(`Hello <@${first}>`)).toMatchObject({
+      message: { mentions: { users: [{ id: first }] } },
+      userErrors: [],
+    });
   });
 
   it(`VALIDATION_FAILED: more than ${mostMentions} of them`, async () => {

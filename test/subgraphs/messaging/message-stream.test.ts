@@ -207,9 +207,9 @@ describe('message stream: refusals', () => {
     }
   });
 
-  it('BAD_ARGUMENT: no channel, or more than 100', async () => {
+  it('BAD_ARGUMENT: no channel, more than 100, or an id with NUL', async () => {
     const { system } = await newCommunity(database.resources);
-    for (const channelIds of [[], Array.from({ length: 101 }, (_, n) => `chn_${n}`)]) {
+    for (const channelIds of [[], Array.from({ length: 101 }, (_, n) => `chn_${n}`), ['chn_\0']]) {
       const listening = listen(system, subscription, { channelIds });
       await expect(listening).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     }
