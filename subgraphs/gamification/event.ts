@@ -10,8 +10,8 @@ import { type Posted, postAll } from './posting.ts';
 
 /** The event types of what Laurel posts itself: nobody tracks them, and no rule has them. */
 export const ownEventTypes: ReadonlySet<string> = new Set([
-  ...['adjustment', 'spend', 'reversal', 'badge', 'redemption'],
-  ...['challenge', 'streak_milestone', 'streak_points', 'game'],
+  ...['adjustment', 'spend', 'reversal', 'badge', 'badge-revocation'],
+  ...['redemption', 'challenge', 'streak_milestone', 'streak_points', 'game'],
 ]);
 
 /** The refusal of an event type that is Laurel's own. */

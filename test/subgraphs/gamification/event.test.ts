@@ -3,10 +3,13 @@ import { updateCommunity } from '../../../subgraphs/community/community.ts';
 import { memberIndex, membersPage } from '../../../subgraphs/community/member.ts';
 import { connect, transaction } from '../../../subgraphs/db.ts';
 import { Refusal } from '../../../subgraphs/errors.ts';
+import { adjustBalance, reverseEvent, spendBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { awardBadge, revokeBadge } from '../../../subgraphs/gamification/badge-award.ts';
 import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { lockProfiles } from '../../../subgraphs/gamification/ground.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
+import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { newId } from '../../../subgraphs/id.ts';
 import { eventsAfter } from '../../../subgraphs/log.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
@@ -427,6 +430,28 @@ describe('events: mutation', () => {
     const answer = await ask(place.system, trackEvent, { input: { ...right, ...wrong } });
     expect(answer.trackEvent).toMatchObject({ ledger: [], userErrors: [{ code, path: ['input', ...path] }] });
     expect(await xpOf(place)).toEqual([10n, 0n]);
+  });
+
+  it('VALIDATION_FAILED: an event type of what Laurel posts itself', async () => {
+    const place = await newCommunity(database.resources, { badges: [null] });
+    const [sql, id, userId] = [database.sql, place.id, place.memberIds[0] ?? ''];
+    const [common, badgeId] = [{ reason: null, metadata: null, origin: ownOrigin }, place.badgeIds[0] ?? ''];
+    const spent = { userId, unit: 'XP', amount: 5n, occurredAt: null } as const;
+    await adjustBalance(sql, id, { ...common, ...spent, action: 'INCREASE', reference: 'a' });
+    const { eventId } = await spendBalance(sql, id, { ...common, ...spent, item: null, reference: 'b' });
+    await reverseEvent(sql, id, { ...common, eventId, reference: 'c' });
+    const given = { badgeId, userId, attachmentUrl: null, idempotencyKey: 'd', origin: ownOrigin };
+    const { award } = await awardBadge(sql, id, given);
+    await revokeBadge(sql, id, { awardId: award.id, origin: ownOrigin });
+    const posted = await sql<{ eventType: string }[]>`
+      select distinct event_type as "eventType" from gamification.event where community_id = ${id}`;
+    expect(posted).toHaveLength(5);
+    for (const { eventType } of posted) {
+      expect(await track(place, { eventType }), eventType).toMatchObject({
+        code: 'VALIDATION_FAILED',
+        path: ['input', 'eventType'],
+      });
+    }
   });
 
   it('VALIDATION_FAILED: text with NUL, which no database keeps', async () => {
