@@ -1,5 +1,6 @@
 import { alignTo, groupTo, type Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
+import { dayOf, daysBetween, plusDays, zoneOf } from './day.ts';
 import { countedAs } from './decide.ts';
 
 // What a person earned and did day by day. Days without anything are there too, as zeros.
@@ -45,7 +46,6 @@ export interface SeriesRequest {
 
 const mostDays = 366;
 const usualDays = 30;
-const dayMs = 24 * 60 * 60 * 1_000;
 const nothing: DaySums = {
   ...{ xp: 0n, coins: 0n, messages: 0, replies: 0, reactions: 0, visits: 0, referrals: 0, socials: 0 },
 };
@@ -208,26 +208,4 @@ function totalsOf(rows: readonly DaySums[]): DaySums {
       totals[counter] += row[counter];
   }
   return totals;
-}
-
-async function zoneOf(sql: Sql, communityId: string): Promise<string> {
-  const [community] = await sql<{ timeZone: string }[]>`
-    -- zoneOf
-    select time_zone as "timeZone" from community.time_zone(${communityId})`;
-  return community?.timeZone ?? 'UTC';
-}
-
-/** The calendar day of a moment in a time zone. */
-function dayOf(moment: Date, timeZone: string): string {
-  // The Swedish way of writing a date is ISO 8601.
-  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(moment);
-}
-
-// Days are counted in UTC, where every day has 24 hours; which moments a day holds is PostgreSQL's matter.
-function plusDays(day: string, count: number): string {
-  return new Date(Date.parse(day) + count * dayMs).toISOString().slice(0, 10);
-}
-
-function daysBetween(from: string, to: string): number {
-  return Math.round((Date.parse(to) - Date.parse(from)) / dayMs);
 }

@@ -20,6 +20,7 @@ import { perArguments, perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { BigIntScalar, DateTime, Day } from '../scalars.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
+import { zoneOf } from './day.ts';
 import { boardById, boardNamed, Leaderboard, RankWindow } from './leaderboard.graphql.ts';
 import type { Leaderboard as BoardRow } from './leaderboard.ts';
 import {
@@ -31,7 +32,6 @@ import {
   type Run,
   type RunRequest,
   runsFor,
-  zoneOf,
 } from './leaderboard-entry.ts';
 import { periodBefore, type Span } from './rank-window.ts';
 import { User } from './user.graphql.ts';

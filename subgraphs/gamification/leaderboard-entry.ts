@@ -1,6 +1,7 @@
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { type Page, type PageArguments, pageOf, pageRequestBy, sealCursor } from '../page.ts';
+import { dayOf } from './day.ts';
 import type { Leaderboard } from './leaderboard.ts';
 import {
   type Ranking,
@@ -12,7 +13,6 @@ import {
 } from './rank.ts';
 import {
   clipped,
-  dayOf,
   pastKept,
   periodBefore,
   periodName,
@@ -264,12 +264,4 @@ function entryOf(standing: Standing, { asOf }: Run): LeaderboardEntry {
   const { people, rank, tiedWith } = standing;
   const percentile = people > 1 ? (100 * (people - rank - tiedWith)) / (people - 1) : null;
   return { ...standing, percentile, asOf };
-}
-
-/** Where the community's days begin and end. @cost one query. */
-export async function zoneOf(sql: Sql, communityId: string): Promise<string> {
-  const [row] = await sql<{ timeZone: string }[]>`
-    -- zoneOf
-    select time_zone as "timeZone" from community.time_zone(${communityId})`;
-  return row?.timeZone ?? 'UTC';
 }

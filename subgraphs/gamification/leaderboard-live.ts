@@ -3,8 +3,9 @@ import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { extentOf } from '../log.ts';
 import type { LogTail } from '../log-tail.ts';
+import { zoneOf } from './day.ts';
 import { leaderboardsById } from './leaderboard.ts';
-import { entriesPage, type LeaderboardEntry, type Run, runsFor, zoneOf } from './leaderboard-entry.ts';
+import { entriesPage, type LeaderboardEntry, type Run, runsFor } from './leaderboard-entry.ts';
 import type { RankWindow } from './rank-window.ts';
 
 // The top of a leaderboard as it changes. All who follow the same top share one look at it, at most one a second, so that

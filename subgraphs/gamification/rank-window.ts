@@ -1,3 +1,5 @@
+import { daysBetween, mondayOf, plusDays } from './day.ts';
+
 // The spans of days that leaderboards rank: pure, in days of the community's time zone.
 
 export const rankWindows = [
@@ -39,8 +41,6 @@ const rollingDays: Partial<Record<RankWindow, number>> = {
   ROLLING_365D: 365,
 };
 
-const dayMs = 24 * 60 * 60 * 1_000;
-
 /** The period of a window that a day belongs to; a rolling one ends with it. */
 export function periodAt(window: RankWindow, day: string): Span {
   const rolling = rollingDays[window];
@@ -49,7 +49,7 @@ export function periodAt(window: RankWindow, day: string): Span {
     case 'DAILY':
       return { firstDay: day, lastDay: day };
     case 'WEEKLY': {
-      const monday = plusDays(day, -((weekdayOf(day) + 6) % 7));
+      const monday = mondayOf(day);
       return { firstDay: monday, lastDay: plusDays(monday, 6) };
     }
     case 'MONTHLY': {
@@ -121,26 +121,6 @@ export function clipped(
     : undefined;
 }
 
-/** The calendar day of a moment in a time zone. */
-export function dayOf(moment: Date, timeZone: string): string {
-  // The Swedish way of writing a date is ISO 8601.
-  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(moment);
-}
-
-// Days are counted in UTC, where every day has 24 hours.
-export function plusDays(day: string, count: number): string {
-  return new Date(Date.parse(day) + count * dayMs).toISOString().slice(0, 10);
-}
-
-function daysBetween(from: string, to: string): number {
-  return Math.round((Date.parse(to) - Date.parse(from)) / dayMs);
-}
-
 function isDay(text: string): boolean {
   return !Number.isNaN(Date.parse(text)) && plusDays(text, 0) === text;
-}
-
-/** 0 is Sunday. */
-function weekdayOf(day: string): number {
-  return new Date(day).getUTCDay();
 }

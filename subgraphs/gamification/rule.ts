@@ -1,6 +1,7 @@
 import { alignTo, type Sql } from '../db.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import type { EarnedType } from './activity.ts';
+import { mondayOf } from './day.ts';
 import { stepsOf, wholeProduct } from './exact.ts';
 import type { Unit } from './unit.ts';
 
@@ -234,13 +235,6 @@ function sameText(a: string, b: string): boolean {
 
 function isDecimal(text: string): boolean {
   return /^-?\d{1,20}(\.\d{1,10})?$/.test(text);
-}
-
-/** The Monday that a day's week begins on. */
-export function mondayOf(day: string): string {
-  const date = new Date(day);
-  date.setUTCDate(date.getUTCDate() - ((date.getUTCDay() + 6) % 7));
-  return date.toISOString().slice(0, 10);
 }
 
 /** The columns of a rule as it is kept. */

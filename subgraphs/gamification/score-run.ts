@@ -1,14 +1,6 @@
 import { type Sql, transaction } from '../db.ts';
-import {
-  clipped,
-  dayOf,
-  pastKept,
-  periodAt,
-  periodBefore,
-  plusDays,
-  type RankWindow,
-  type Span,
-} from './rank-window.ts';
+import { dayOf, plusDays } from './day.ts';
+import { clipped, pastKept, periodAt, periodBefore, type RankWindow, type Span } from './rank-window.ts';
 import { holdOffPostings, moveScores } from './score.ts';
 import { firstBuckets } from './score-bucket.ts';
 
