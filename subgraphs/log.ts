@@ -3,7 +3,7 @@ import type { Sql } from './db.ts';
 // The log of what happened, one numbered stream per community and kind. Writers append in their own transaction
 // with `log.append(...)` in SQL; here is how it is read by page, in log-tail.ts as it grows.
 
-export type StreamName = 'members' | 'access' | 'xp' | 'badges' | 'messages' | 'credentials';
+export type StreamName = 'members' | 'access' | 'xp' | 'levels' | 'badges' | 'messages' | 'credentials';
 
 export interface LogEvent {
   number: number;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import type { Measure } from './awarding.ts';
 import { type Badge, badgeColumns } from './badge.ts';
 import { textOf } from './exact.ts';
 
@@ -123,6 +124,16 @@ export async function deleteBadge(sql: Sql, communityId: string, id: string): Pr
 
 function noBadge(id: string): Refusal {
   return new Refusal('NOT_FOUND', `No badge has the id "${id}".`, {}, ['input', 'id']);
+}
+
+/** Tells that people may have reached badges of a measure by nothing that they did. */
+export async function badgesOpened(sql: Sql, communityId: string, measure: Measure): Promise<void> {
+  await sql`
+    -- badgesOpened
+    select ${toldOf(sql, communityId)}
+    from gamification.badge
+    where community_id = ${communityId} and measure = ${measure} and enabled and deleted_at is null
+    order by id`;
 }
 
 /** Tells that people who reached the badge of this row are to be awarded it. */

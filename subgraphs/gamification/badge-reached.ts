@@ -35,13 +35,6 @@ export const badgeReached: LogReader = {
       const last = people.at(-1);
       if (people.length === atATime && last !== undefined) left.push({ badgeId, after: last });
     }
-    if (left.length > 0) {
-      await sql`
-        -- badgeReached: what is left
-        select log.append(${communityId}, 'badges', ${sql.json(
-          left.map(({ badgeId, after }) => ({ kind: 'BadgeOpened', payload: { badgeId, after } })),
-        )})`;
-    }
     const answers = await post(
       sql,
       communityId,
@@ -56,6 +49,13 @@ export const badgeReached: LogReader = {
     );
     const fault = answers.find((answer) => answer instanceof Refusal && !expected.includes(answer.code));
     if (fault !== undefined) throw fault;
+    if (left.length > 0) {
+      await sql`
+        -- badgeReached: what is left
+        select log.append(${communityId}, 'badges', ${sql.json(
+          left.map(({ badgeId, after }) => ({ kind: 'BadgeOpened', payload: { badgeId, after } })),
+        )})`;
+    }
   },
 };
 

@@ -18,7 +18,7 @@ import type { Posting } from './decide.ts';
 import { type NewEvent, trackEvents } from './event.ts';
 import type { LeaderboardSettings } from './leaderboard.ts';
 import { createLeaderboard } from './leaderboard-change.ts';
-import { setLevels } from './level.ts';
+import { setLevels } from './level-change.ts';
 import { type Origin, ownOrigin } from './origin.ts';
 import { postAll } from './posting.ts';
 import { type NewRule, plainRule, setRules } from './rule.ts';

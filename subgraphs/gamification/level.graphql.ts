@@ -26,7 +26,8 @@ import {
   textsOf,
 } from '../shared.graphql.ts';
 import { balancesOf } from './ledger.graphql.ts';
-import { levelAt, levelsBy, levelsOf, type NewLevel, type Level as Row, setLevels } from './level.ts';
+import { levelAt, levelsBy, levelsOf, type NewLevel, type Level as Row } from './level.ts';
+import { levelCurve, setLevels } from './level-change.ts';
 import { progressTo } from './tier.ts';
 import { User } from './user.graphql.ts';
 
@@ -209,7 +210,7 @@ class LevelResolver {
   @Write(() => SetLevelsPayload, {
     scope: 'rules:write',
     description:
-      "Sets all levels of the community. Everybody's level follows; the XP stream tells of each that changed.",
+      "Sets all levels of the community. Everybody's level follows, in a large community within a minute; the XP stream tells of each that changed.",
   })
   async setLevels(
     @Arg('input', () => SetLevelsInput, { description: 'The levels.' }) { table, formula }: SetLevelsInput,
@@ -244,4 +245,8 @@ function levelsOfFormula({ name, ...formula }: LevelFormulaInput): NewLevel[] {
   return levelsBy(formula).map((level) => ({ ...level, name: named(level.number) }));
 }
 
-export const level: Feature = { name: 'level', resolvers: [UserLevelResolver, LevelResolver] };
+export const level: Feature = {
+  name: 'level',
+  resolvers: [UserLevelResolver, LevelResolver],
+  readers: () => [levelCurve],
+};

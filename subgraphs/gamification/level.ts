@@ -1,5 +1,4 @@
-import { type Sql, transaction } from '../db.ts';
-import { curveLock } from './ground.ts';
+import type { Sql } from '../db.ts';
 
 // Levels: where a person stands by the XP earned.
 
@@ -46,58 +45,5 @@ export function levelsBy({ count, base, exponent }: LevelFormula): { number: num
     const minXp = BigInt(Math.floor(Number(base) * n ** exponent));
     before = minXp > before ? minXp : before + 1n;
     return { number: n + 1, minXp: before };
-  });
-}
-
-/**
- * Sets levels; those that exist are replaced, and with `onlyThese` the others removed. Everybody's level follows, and the
- * log tells of each that changed.
- * @cost one update of every profile whose level changed.
- */
-export async function setLevels(
-  sql: Sql,
-  communityId: string,
-  levels: readonly NewLevel[],
-  { onlyThese = false } = {},
-): Promise<void> {
-  const rows = levels.map(({ minXp, ...level }) => ({ ...level, minXp: String(minXp) }));
-  await transaction(sql, async (tx) => {
-    await tx`
-      -- setLevels: nobody posts meanwhile
-      select pg_advisory_xact_lock(${curveLock}, hashtext(${communityId}))`;
-    if (onlyThese) {
-      await tx`
-        -- setLevels: the others
-        delete from gamification.level
-        where community_id = ${communityId} and number <> all(${levels.map(({ number }) => number)}::integer[])`;
-    }
-    await tx`
-      -- setLevels
-      insert into gamification.level (community_id, number, min_xp, name)
-      select ${communityId}, l.number, l."minXp", l.name
-      from jsonb_to_recordset(${tx.json(rows as never)}) l(number integer, "minXp" bigint, name jsonb)
-      on conflict (community_id, number) do update set min_xp = excluded.min_xp, name = excluded.name`;
-    await tx`
-      -- setLevels: who stands elsewhere now
-      with curve as materialized (
-        select number, min_xp, lead(min_xp) over (order by number) as next_at
-        from gamification.level
-        where community_id = ${communityId}
-      ), moved as (
-        select p.user_id, p.level as before, coalesce(c.number, 0) as after
-        from gamification.profile p
-        left join curve c on p.xp >= c.min_xp and (c.next_at is null or p.xp < c.next_at)
-        where p.community_id = ${communityId} and p.level <> coalesce(c.number, 0)
-      ), changed as (
-        update gamification.profile p set level = m.after
-        from moved m
-        where p.community_id = ${communityId} and p.user_id = m.user_id
-        returning m.*
-      )
-      select log.append(${communityId}, 'xp', jsonb_agg(jsonb_build_object(
-        'kind', 'LevelChanged', 'user_id', user_id, 'payload', jsonb_build_object('from', before, 'to', after)
-      ) order by user_id))
-      from changed
-      having count(*) > 0`;
   });
 }

@@ -1,5 +1,6 @@
 import type { Sql } from '../db.ts';
 import type { Check, Verifiable } from '../verify.ts';
+import { levelCurve } from './level-change.ts';
 import { rankRoles } from './rank-roles.ts';
 import { firstBuckets } from './score-bucket.ts';
 
@@ -106,7 +107,14 @@ const checks: readonly Check[] = [
         from gamification.level l
         where l.community_id = p.community_id and l.min_xp <= p.xp
       ) l
-      where p.community_id = ${communityId} and p.level <> l.reached
+      where p.community_id = ${communityId} and p.level <> l.reached and not exists (
+        -- Of a curve that not everybody's level has followed yet.
+        select from log.stream s
+        where s.community_id = ${communityId} and s.name = ${levelCurve.stream} and s.last > coalesce((
+          select r.position from log.reader r
+          where r.community_id = ${communityId} and r.stream = ${levelCurve.stream} and r.name = ${levelCurve.name}
+        ), 0)
+      )
       order by p.user_id
       limit ${most}`,
   },

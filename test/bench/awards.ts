@@ -9,7 +9,7 @@ import { connect, migrate, packageRoot } from '../../subgraphs/db.ts';
 import { startEmbedded } from '../../subgraphs/embedded.ts';
 import { trackEvents } from '../../subgraphs/gamification/event.ts';
 import { createLeaderboard } from '../../subgraphs/gamification/leaderboard-change.ts';
-import { setLevels } from '../../subgraphs/gamification/level.ts';
+import { setLevels } from '../../subgraphs/gamification/level-change.ts';
 import { plainRule, setRules } from '../../subgraphs/gamification/rule.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { renewSystemKey } from '../../subgraphs/identity/system-key.ts';

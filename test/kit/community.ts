@@ -6,7 +6,7 @@ import { addRoles, assignRoles, type NewRole } from '../../subgraphs/community/r
 import type { Resources } from '../../subgraphs/context.ts';
 import { addBadges } from '../../subgraphs/gamification/badge.ts';
 import type { NewEvent } from '../../subgraphs/gamification/event.ts';
-import { setLevels } from '../../subgraphs/gamification/level.ts';
+import { setLevels } from '../../subgraphs/gamification/level-change.ts';
 import { type NewRule, plainRule, setRules } from '../../subgraphs/gamification/rule.ts';
 import { setUnits } from '../../subgraphs/gamification/unit.ts';
 import { newId } from '../../subgraphs/id.ts';

@@ -9,7 +9,7 @@ import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import type { LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
 import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
 import { balancesByUser } from '../../../subgraphs/gamification/ledger.ts';
-import { setLevels } from '../../../subgraphs/gamification/level.ts';
+import { setLevels } from '../../../subgraphs/gamification/level-change.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { rankRoles } from '../../../subgraphs/gamification/rank-roles.ts';
 import { books } from '../../../subgraphs/gamification/verify.ts';

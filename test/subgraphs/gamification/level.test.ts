@@ -1,9 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
-import { levelAt, levelsOf, setLevels } from '../../../subgraphs/gamification/level.ts';
+import { levelAt, levelsOf } from '../../../subgraphs/gamification/level.ts';
+import { levelCurve, setLevels } from '../../../subgraphs/gamification/level-change.ts';
+import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
+import { books } from '../../../subgraphs/gamification/verify.ts';
 import { newId } from '../../../subgraphs/id.ts';
 import { eventsAfter } from '../../../subgraphs/log.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
+import { verify } from '../../../subgraphs/verify.ts';
 import { eventOf, newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking } from '../../kit/subgraph.ts';
@@ -59,6 +66,58 @@ describe('levels: query', () => {
   it('gives null where a community has no levels', async () => {
     const bare = { kind: 'system', communityId: newId('Community'), scopes: [] } as const;
     expect(await entities(bare, 'User', ['usr_a'], '{ level { number } }')).toEqual([{ level: null }]);
+  });
+});
+
+describe('levels: a new curve', () => {
+  /** Adds people who have XP alone, as the posting path would leave them on the curve that stands. */
+  const addPeople = (communityId: string, count: number, xp: number) => database.sql`
+    insert into gamification.profile (community_id, user_id, xp, level)
+    select ${communityId}, 'usr_many' || lpad(n::text, 8, '0'), ${xp}, 1
+    from generate_series(1, ${count}::integer) n`;
+  const levelsKept = async (communityId: string) =>
+    (
+      await database.sql`
+        select level, count(*)::integer as people from gamification.profile
+        where community_id = ${communityId} group by level order by level`
+    ).map(({ level, people }) => [level, people]);
+  const discrepancies = async (only: string) =>
+    (await verify(database.sql, [books], { only: [only] })).discrepancies.filter(
+      ({ check }) => check === 'levels',
+    );
+
+  it('is followed by thousands some at a time, each told once, whoever posts meanwhile', async () => {
+    const { id, memberIds } = await newCommunity(database.resources);
+    await addPeople(id, 12_000, 120);
+    await setLevels(database.sql, id, [{ number: 2, minXp: 100, name: null }]);
+    expect(await levelsKept(id)).toEqual([
+      [1, 7_000],
+      [2, 5_000],
+    ]);
+    expect(await discrepancies(id)).toEqual([]);
+    const last = 'usr_many00012000';
+    await trackEvents(database.sql, id, [eventOf(memberIds[0] ?? '')]);
+    const earned = { unit: 'XP', action: 'INCREASE', amount: 1n, occurredAt: null } as const;
+    const said = { reason: null, metadata: null, reference: 'a', origin: ownOrigin };
+    await adjustBalance(database.sql, id, { ...said, ...earned, userId: last });
+    await catchUp(database.sql, levelCurve);
+    expect(await levelsKept(id)).toEqual([[2, 12_001]]);
+    const [told] = await database.sql`
+      select count(*)::integer as events, count(distinct user_id)::integer as people
+      from log.event where community_id = ${id} and stream = 'xp' and kind = 'LevelChanged'`;
+    expect(told).toEqual({ events: 12_001, people: 12_001 });
+    expect(await discrepancies(id)).toEqual([]);
+  });
+
+  it('awards the badges of levels that people reach by it', async () => {
+    const { id, system } = await newCommunity(database.resources, { badges: [null] });
+    await database.sql`
+      update gamification.badge set measure = 'LEVEL', at_least = 2 where community_id = ${id}`;
+    await addPeople(id, 3, 120);
+    await setLevels(database.sql, id, [{ number: 2, minXp: 100, name: null }]);
+    await catchUp(database.sql, badgeReached);
+    const { badges } = await ask(system, '{ badges { nodes { awardCount } } }');
+    expect(badges.nodes).toEqual([{ awardCount: 3 }]);
   });
 });
 
