@@ -5,9 +5,9 @@ import { Refusal } from '../subgraphs/errors.ts';
 import { actsAsPerson, anonymous, gatewayPrincipal, type Principal } from '../subgraphs/principal.ts';
 import { createAttempts } from './attempts.ts';
 import type { Charge } from './charge.ts';
-import type { Subgraph, View } from './engine/index.ts';
+import type { StreamEvent, Subgraph, View } from './engine/index.ts';
 import { askIdentity } from './identity.ts';
-import { type Credential, createPrincipals, credential, type OnEnd } from './principals.ts';
+import { type Credential, createPrincipals, credential, type OnEnd, type Watching } from './principals.ts';
 import { authenticatedScope, type Views } from './view.ts';
 
 // Credential -> Principal -> the schema it sees. The gateway stores no keys: it asks identity, and remembers the answer
@@ -41,15 +41,21 @@ export interface Access {
   callerOf(headers: CredentialHeaders, address?: string): Caller | Promise<Caller>;
   /**
    * Calls `onEnd` within a second of the end, or of a change, of what a caller came with: then it is another caller.
-   * Returns how to stop.
+   * Nothing is to be told while that is in doubt.
    */
-  watch(headers: CredentialHeaders, caller: Caller, onEnd: OnEnd<Caller>): () => void;
+  watch(headers: CredentialHeaders, caller: Caller, onEnd: OnEnd<Caller>): Watching;
+  /**
+   * Puts in doubt whoever may have lost the right to hear of an event before it happened; undefined when that is done.
+   * @param said  what its subgraph says beside the event.
+   */
+  heed(said: StreamEvent['extensions']): Promise<void> | undefined;
   /** The caller that stands for all who see the same, so that a stream is worked out once for all of them. */
   classOf(caller: Caller): Promise<{ key: string; caller: Caller }>;
   /** Nobody comes any more; resolves when nothing is asked any more. */
   close(): Promise<void>;
 }
 
+const unwatched: Watching = { doubt: () => undefined, stop: () => {} };
 const longestCredential = 512;
 /** How long it takes to be refused, whatever the reason was and wherever it was found. */
 const refusalMs = 50;
@@ -59,7 +65,8 @@ export function openAccess(view: View): Access {
   const caller = { principal: anonymous, token: '', view, seesPart: false };
   return {
     callerOf: () => caller,
-    watch: () => () => {},
+    watch: () => unwatched,
+    heed: () => undefined,
     classOf: async () => ({ key: '', caller }),
     close: async () => {},
   };
@@ -141,11 +148,14 @@ export function laurelAccess(options: {
     },
     watch(headers, { principal }, onEnd) {
       const given = credentialOf(headers);
-      if (given === undefined) return () => {};
-      return principals.watch(given, principal, (why, now) => {
-        if (typeof now === 'string') onEnd(why, now);
-        else void callerFor(now).then((changed) => onEnd(why, changed));
+      if (given === undefined) return unwatched;
+      return principals.watch(given, principal, async (why, now) => {
+        await onEnd(why, typeof now === 'string' ? now : await callerFor(now).catch(() => 'refused'));
       });
+    },
+    heed(said) {
+      const number = said?.credentialsAt;
+      return typeof number === 'number' ? principals.upTo(number) : undefined;
     },
     async classOf({ principal }) {
       const { communityId, scopes, channelIds, audience, readsAs } = principal;

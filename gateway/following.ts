@@ -58,7 +58,7 @@ export function createFollowing(): Following {
     if (isDraining) end(draining(goingDown()));
     try {
       while (true) {
-        const forget = access.watch(credentials, asking, (why, now) => {
+        const watching = access.watch(credentials, asking, (why, now) => {
           if (now === 'expired') end(tokenExpiring(why));
           else if (now === 'refused' || operation.resumable === undefined) end(permissionRevoked(why));
           else {
@@ -67,17 +67,21 @@ export function createFollowing(): Following {
           }
         });
         try {
-          await items.tell((item) => {
+          const told: Take = (item) => {
             // What came meanwhile is for nobody.
             if (ending !== undefined || moved !== undefined) return undefined;
             asking.charge?.again();
             cursor = item.cursor ?? cursor;
             return take(item);
+          };
+          await items.tell((item) => {
+            const doubt = watching.doubt();
+            return doubt === undefined ? told(item) : doubt.then(() => told(item));
           });
         } catch (error) {
           if (moved === undefined) ending ??= endingFor(error);
         } finally {
-          forget();
+          watching.stop();
           stop.abort();
         }
         if (ending !== undefined || moved === undefined || left.aborted) break;

@@ -11,6 +11,7 @@ import { keepPruned } from '../subgraphs/log.ts';
 import { keepReading } from '../subgraphs/log-reader.ts';
 import { scopeGuard } from '../subgraphs/scope-guard.ts';
 import { migrated, openStore, reach } from '../subgraphs/store.ts';
+import { subscribe } from '../subgraphs/subscribe.ts';
 import type { Caller } from './access.ts';
 import { openApollo } from './apollo.ts';
 import type { Config } from './config.ts';
@@ -93,6 +94,7 @@ export function oneProcessGateway(
           schema,
           contextOf: ({ principal }) => contextFor(resources, principal),
           check: guardOf(schema),
+          subscribe,
         },
         log,
       ),

@@ -65,12 +65,14 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
     async subscribe({ operation, caller, variables, after, signal }) {
       const { resumable } = operation;
       const openAs = (as: Caller, until?: AbortSignal) => (cursor: string | undefined) =>
-        engine.subscribe(operation, {
-          caller: as,
-          variables: variables ?? null,
-          after: cursor ?? null,
-          ...(until === undefined ? {} : { signal: until }),
-        });
+        engine
+          .subscribe(operation, {
+            caller: as,
+            variables: variables ?? null,
+            after: cursor ?? null,
+            ...(until === undefined ? {} : { signal: until }),
+          })
+          .then((opened) => heeding(opened, access));
       const openAlone = openAs(caller, signal);
       const start = resumable && (after ?? startOf(operation, variables));
       const streamKey = operation.streamKey(variables);
@@ -99,6 +101,20 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
   };
 }
 
+/** A stream that answers no event before it is known who may not hear of it any more. */
+function heeding(opened: Stream | Answer, access: Access): Stream | Answer {
+  if (!('events' in opened)) return opened;
+  return {
+    ...opened,
+    answer(event, caller) {
+      const heeded = access.heed(event.extensions);
+      return heeded === undefined
+        ? opened.answer(event, caller)
+        : heeded.then(() => opened.answer(event, caller));
+    },
+  };
+}
+
 /** One client's way: what it missed until it meets the group, then the group until it falls behind or breaks off. */
 async function meet(
   first: Stream,
@@ -115,11 +131,14 @@ async function meet(
     if (item.personal !== undefined) throw new Personal(item.personal);
     cursor = item.cursor ?? cursor;
     failures = 0;
-    try {
-      return take(item);
-    } catch (error) {
+    const refused = (error: unknown) => {
       refusal = error;
       throw error;
+    };
+    try {
+      return take(item)?.catch(refused);
+    } catch (error) {
+      return refused(error);
     }
   };
   while (!signal.aborted) {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { Refusal } from '../subgraphs/errors.ts';
 import type { Principal } from '../subgraphs/principal.ts';
@@ -7,6 +8,11 @@ import type { Principal } from '../subgraphs/principal.ts';
 // every 400 ms while there is anything to watch over, keeps as true what was asked for up to a minute before, so a
 // credential that has ended is refused, and its streams end, within a second. While identity doesn't answer, what was
 // asked longer than a second ago counts for nothing.
+//
+// What streams tell is more exact: nobody hears of what happened after they lost the right to. An event comes with the
+// number of the last change that was known where it was read (`upTo`), news are asked for when that is beyond those that
+// came, they put the credentials that they name in doubt, and whoever is in doubt is told nothing until it is asked for
+// again (`doubt`). While nothing changes that is two comparisons of numbers an event.
 
 /** What is asked of identity. */
 export interface Identity {
@@ -35,16 +41,28 @@ export interface Principals {
   /** Whether a credential was valid before, here; it may have ended since. */
   knows(credential: Credential): boolean;
   /**
-   * Calls `onEnd`, once, when a credential ends or allows something else than it did. Returns how to stop.
+   * Calls `onEnd`, once, when a credential ends or allows something else than it did.
    * @param principal  what it was when its holder was let in.
    */
-  watch(credential: Credential, principal: Principal, onEnd: OnEnd<Principal>): () => void;
+  watch(credential: Credential, principal: Principal, onEnd: OnEnd<Principal>): Watching;
+  /** Resolves when the news up to a number came; undefined when they have. While identity doesn't answer it waits. */
+  upTo(number: number): Promise<void> | undefined;
   /** Asks for no more news; resolves when the last came. */
   close(): Promise<void>;
 }
 
 /** Why a credential is no more what it was; and what it is now, if it is valid. */
-export type OnEnd<Now> = (why: Refusal, now: Now | 'expired' | 'refused') => void;
+export type OnEnd<Now> = (why: Refusal, now: Now | 'expired' | 'refused') => void | Promise<void>;
+
+/** A credential that is watched. */
+export interface Watching {
+  /**
+   * Undefined while it allows what it did, by the news that came. Else resolves when that is known, and `onEnd` has been
+   * called if it doesn't.
+   */
+  doubt(): Promise<void> | undefined;
+  stop(): void;
+}
 
 /** Runs something every so many milliseconds; returns how to stop. */
 export type Every = (ms: number, run: () => void) => () => void;
@@ -58,10 +76,17 @@ interface Known {
 
 interface Watch {
   principal: Principal;
-  /** To be asked for again. */
-  doubted: boolean;
+  /** Set while it isn't known what the credential allows now. */
+  doubt: Doubt | undefined;
   ask(): Promise<Principal>;
   end: OnEnd<Principal>;
+}
+
+interface Doubt {
+  /** Nobody is asked at this moment; the next look asks. */
+  unasked: boolean;
+  over: Promise<void>;
+  settle(): void;
 }
 
 /** How long an answer counts by itself, and the news about it. */
@@ -85,7 +110,8 @@ export function createPrincipals(
   const watches = new Set<Watch>();
   let stop: (() => void) | undefined;
   let neededAt = 0;
-  let asking: Promise<void> | undefined;
+  /** Resolves when it is over, with whether news came. */
+  let asking: Promise<boolean> | undefined;
   let closed = false;
   /** The number to ask after; news cover what was asked for since `coveredFrom`, up to `coveredTo`. */
   let position: number | null = null;
@@ -107,33 +133,74 @@ export function createPrincipals(
       // What changed before is not told: what was asked for before doesn't count any more, not even for a second.
       coveredFrom = clock();
       for (const one of known.values()) one.askedAt = Number.NEGATIVE_INFINITY;
-      for (const watch of watches) watch.doubted = true;
+      for (const watch of watches) putInDoubt(watch);
     } else if (ids.length > 0) {
       const changed = new Set(ids);
       for (const one of known.values()) {
         if (one.settled === undefined || isOf(one.settled, changed)) one.askedAt = Number.NEGATIVE_INFINITY;
       }
-      for (const watch of watches) watch.doubted ||= isOf(watch.principal, changed);
+      for (const watch of watches) if (isOf(watch.principal, changed)) putInDoubt(watch);
     }
     position = last;
     coveredTo = startedAt;
   };
 
+  const askForNews = (): Promise<boolean> => {
+    asking ??= news()
+      .then(
+        () => {
+          for (const watch of watches) look(watch);
+          return true;
+        },
+        // Without news nothing is trusted for long, which is all there is to do.
+        () => false,
+      )
+      .finally(() => {
+        asking = undefined;
+      });
+    return asking;
+  };
+
+  const isTold = (number: number) => number <= (position ?? 0);
+
+  const newsUpTo = async (number: number) => {
+    // What is under way may have been asked for too early; what is asked for from here on knows the number.
+    await asking;
+    while (!closed && !isTold(number) && !(await askForNews())) await pause(askEveryMs);
+  };
+
+  /** Whether a principal is what its credential allows by the news that came. */
+  const isCurrent = ({ name }: Credential, principal: Principal): boolean => {
+    const one = known.peek(name);
+    return position !== null && one?.settled === principal && one.askedAt >= coveredFrom;
+  };
+
   const look = (watch: Watch) => {
-    if (isOver(watch.principal)) watch.end(badCredential(), 'expired');
-    if (!watch.doubted) return;
-    watch.doubted = false;
-    watch.ask().then(
-      (principal) => {
-        if (isSame(principal, watch.principal)) watch.principal = principal;
-        else watch.end(changedRights(), principal);
-      },
-      (error: unknown) => {
-        // A fault says nothing about the credential; the next look may.
-        if (error instanceof Refusal) watch.end(error, 'refused');
-        else watch.doubted = true;
-      },
-    );
+    if (isOver(watch.principal)) void watch.end(badCredential(), 'expired');
+    const { doubt } = watch;
+    if (!doubt?.unasked || !watches.has(watch)) return;
+    doubt.unasked = false;
+    const settle = () => {
+      // What came to light while it was asked is another doubt.
+      if (watch.doubt === doubt) watch.doubt = undefined;
+      doubt.settle();
+    };
+    watch
+      .ask()
+      .then(
+        (principal) => {
+          if (!isSame(principal, watch.principal)) return watch.end(changedRights(), principal);
+          watch.principal = principal;
+        },
+        (error: unknown) => {
+          if (error instanceof Refusal) return watch.end(error, 'refused');
+          throw error;
+        },
+      )
+      // A fault says nothing about the credential; the next look may.
+      .then(settle, () => {
+        doubt.unasked = true;
+      });
   };
 
   const tick = () => {
@@ -143,15 +210,7 @@ export function createPrincipals(
       return;
     }
     for (const watch of watches) look(watch);
-    asking ??= news()
-      .then(() => {
-        for (const watch of watches) look(watch);
-      })
-      // Without news nothing is trusted for long, which is all there is to do.
-      .catch(() => {})
-      .finally(() => {
-        asking = undefined;
-      });
+    void askForNews();
   };
 
   const attend = () => {
@@ -192,16 +251,36 @@ export function createPrincipals(
     watch(credential, principal, onEnd) {
       const watch: Watch = {
         principal,
-        // Something may have happened between letting in and watching.
-        doubted: true,
+        doubt: undefined,
         ask: () => principals.of(credential),
-        end(why, now) {
-          if (watches.delete(watch)) onEnd(why, now);
+        async end(why, now) {
+          if (!watches.delete(watch)) return;
+          await onEnd(why, now);
+          watch.doubt?.settle();
         },
       };
       watches.add(watch);
       attend();
-      return () => void watches.delete(watch);
+      // Something may have happened between letting in and watching.
+      if (!isCurrent(credential, principal)) {
+        putInDoubt(watch);
+        look(watch);
+      }
+      return {
+        doubt() {
+          if (isOver(watch.principal)) look(watch);
+          return watch.doubt?.over;
+        },
+        stop() {
+          watches.delete(watch);
+          watch.doubt?.settle();
+        },
+      };
+    },
+    upTo(number) {
+      if (isTold(number) || closed) return undefined;
+      attend();
+      return newsUpTo(number);
     },
     async close() {
       closed = true;
@@ -215,6 +294,16 @@ export function createPrincipals(
 /** A credential as it is asked for. */
 export function credential(secret: string, community: string | null): Credential {
   return { secret, community, name: hash('sha256', `${secret} ${community ?? ''}`, 'base64') };
+}
+
+/** Nobody is told anything by it until it was asked for again; if it is asked for now, the answer may be from before. */
+function putInDoubt(watch: Watch): void {
+  if (watch.doubt?.unasked) return;
+  let settle = () => {};
+  const over = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  watch.doubt = { unasked: true, over, settle };
 }
 
 function isOver({ expiresAt }: Principal): boolean {

@@ -12,6 +12,8 @@ export interface LogEvent {
   channelId: string | null;
   payload: Record<string, unknown>;
   occurredAt: Date;
+  /** Up to where the stream `credentials` was about this community when the event was read; see `credentialsAt`. */
+  credentialsAt: number;
 }
 
 export interface StreamId {
@@ -27,6 +29,25 @@ const pruneBatch = 5_000;
 export const retentionSeconds = 7 * 24 * 60 * 60;
 
 /**
+ * SQL: the number of the last event of the stream `credentials` that is about a community. Read in one statement with what
+ * is told to clients, it says what a gateway has to know first: a statement that sees an event sees all that was committed
+ * before that event, so whoever lost a right before it is named up to this number.
+ */
+export function credentialsAt(sql: Sql, communityId: string) {
+  return sql`(
+    select coalesce(max(c.number), 0) from log.credentials_of c where c.community_id in (${communityId}, '')
+  )`;
+}
+
+/** `credentialsAt` by itself, for what is read by several statements of one moment. @cost one query by primary key */
+export async function credentialsNow(sql: Sql, communityId: string): Promise<number> {
+  const [row] = await sql<{ number: bigint }[]>`
+    -- credentialsNow
+    select ${credentialsAt(sql, communityId)} as number`;
+  return Number(row?.number ?? 0n);
+}
+
+/**
  * Events of a stream after a number, oldest first.
  * @param first  1-1000 rows.
  * @cost one range of the primary key.
@@ -37,14 +58,21 @@ export async function eventsAfter(
   after: number,
   first: number,
 ): Promise<LogEvent[]> {
-  const rows = await sql<(Omit<LogEvent, 'number'> & { number: bigint })[]>`
+  const rows = await sql<
+    (Omit<LogEvent, 'number' | 'credentialsAt'> & { number: bigint; credentialsAt: bigint })[]
+  >`
     -- eventsAfter
-    select number, kind, user_id as "userId", channel_id as "channelId", payload, occurred_at as "occurredAt"
+    select number, kind, user_id as "userId", channel_id as "channelId", payload, occurred_at as "occurredAt",
+      ${credentialsAt(sql, communityId)} as "credentialsAt"
     from log.event
     where community_id = ${communityId} and stream = ${stream} and number > ${after}
     order by number
     limit ${first}`;
-  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+  return rows.map((row) => ({
+    ...row,
+    number: Number(row.number),
+    credentialsAt: Number(row.credentialsAt),
+  }));
 }
 
 /** The numbers of a stream's first kept and last event; `first` is the next one's when none is kept. */

@@ -16,6 +16,7 @@ import { keepReading } from './log-reader.ts';
 import { type Principal, principalHeader, principalVerifier, type SigningKeys } from './principal.ts';
 import { scopeGuard } from './scope-guard.ts';
 import { allScopes } from './scopes.ts';
+import { subscribe } from './subscribe.ts';
 
 // A subgraph as a process of its own: mercurius answers queries and mutations, graphql-ws serves streams, at one path.
 
@@ -86,6 +87,7 @@ export async function createSubgraphServer(options: ServeSubgraphOptions): Promi
   const streams = useServer(
     {
       schema,
+      subscribe,
       async onSubscribe(_context, _id, { query, variables, operationName, extensions }) {
         try {
           const token = extensions?.[principalHeader];

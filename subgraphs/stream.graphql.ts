@@ -21,6 +21,9 @@ export abstract class StreamItem {
     description: 'Where the stream stands after this item. Keep it: `after` goes on from here.',
   })
   cursor!: string;
+
+  /** Of an event; see subscribe.ts. */
+  credentialsAt?: number;
 }
 
 @ObjectType({
@@ -247,7 +250,9 @@ function itemOf(
         reason: step.reason as EndReason,
         reconnectAfterMs: 0,
       });
-    case 'event':
-      return Object.assign(toItem(step.event), { cursor, occurredAt: step.event.occurredAt });
+    case 'event': {
+      const { occurredAt, credentialsAt } = step.event;
+      return Object.assign(toItem(step.event), { cursor, occurredAt, credentialsAt });
+    }
   }
 }

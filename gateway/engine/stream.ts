@@ -13,6 +13,8 @@ export interface StreamEvent {
   /** The event's root as the subgraph sent it; `answer` doesn't change it. Undefined: the subgraph refuses the stream. */
   readonly data: Data | null | undefined;
   readonly errors: Result['errors'];
+  /** What the subgraph says beside it, for whoever hands the event on. */
+  readonly extensions: Result['extensions'];
 }
 
 export function isStream(opened: AsyncIterable<Result> | Result): opened is AsyncIterable<Result> {
@@ -42,13 +44,13 @@ export function eventsOf(
   const read = async (): Promise<IteratorResult<StreamEvent>> => {
     const { value, done } = await results.next();
     if (done) return end;
-    const { data, errors } = value;
+    const { data, errors, extensions } = value;
     const item = (rootKey === undefined ? undefined : data?.[rootKey]) as Data | null | undefined;
     const cursor = resume && item?.[resume.cursorKey];
     const live = resume?.live === undefined || resume.live.includes(String(item?.[resume.typeKey]));
     return {
       done: false,
-      value: { cursor: cursor == null ? undefined : String(cursor), live, data, errors },
+      value: { cursor: cursor == null ? undefined : String(cursor), live, data, errors, extensions },
     };
   };
   return {

@@ -1,10 +1,11 @@
 import {
   type DocumentNode,
+  type ExecutionArgs,
   type ExecutionResult,
   execute,
   type GraphQLSchema,
   parse,
-  subscribe,
+  subscribe as subscribeOfGraphql,
 } from 'graphql';
 import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { LRUCache } from 'lru-cache';
@@ -37,6 +38,8 @@ export interface StreamCall<Caller> extends Call<Caller> {
 export interface Result {
   readonly data?: Record<string, unknown> | null;
   readonly errors?: readonly ResultError[];
+  /** What the subgraph says beside it; of the events of a stream only. */
+  readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 export interface ResultError {
@@ -80,7 +83,12 @@ export function resultFrom(value: unknown): Result | undefined {
 export function streamResult(value: unknown, isFirst: boolean): Result {
   const nonsense: Result = { errors: [{ message: 'An event of the stream is no result.' }] };
   const { data, errors } = resultFrom(value) ?? nonsense;
-  return { data: isFirst ? data : (data ?? null), errors };
+  const { extensions } = (value ?? {}) as Record<string, unknown>;
+  return {
+    data: isFirst ? data : (data ?? null),
+    errors,
+    ...(typeof extensions === 'object' && extensions !== null ? { extensions: { ...extensions } } : {}),
+  };
 }
 
 function errorFrom(value: unknown): ResultError {
@@ -115,6 +123,8 @@ export interface InProcessOptions<Caller> {
   contextOf(caller: Caller): unknown;
   /** Looks at each operation before it runs; what it throws refuses the call. */
   check?(document: DocumentNode, caller: Caller): void;
+  /** Opens subscriptions. Default: graphql-js's `subscribe`. */
+  subscribe?(args: ExecutionArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult>;
   /** Operations kept ready. Default 1,000. */
   cacheSize?: number;
 }
@@ -141,7 +151,7 @@ const compileFromUse = 3;
  * and objects of abstract types a synchronous `resolveType`, `isTypeOf` or `__typename`.
  */
 export function inProcess<Caller>(options: InProcessOptions<Caller>): InProcess<Caller> {
-  const { schema, contextOf, check, cacheSize = 1_000 } = options;
+  const { schema, contextOf, check, subscribe = subscribeOfGraphql, cacheSize = 1_000 } = options;
   const operations = new LRUCache<string, Prepared>({ max: cacheSize });
   let compiled = 0;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
-import { extentOf } from '../log.ts';
+import { credentialsNow, extentOf } from '../log.ts';
 import type { LogTail } from '../log-tail.ts';
 import { zoneOf } from './day.ts';
 import { leaderboardsById } from './leaderboard.ts';
@@ -27,6 +27,8 @@ export interface TopState {
   /** Null while the leaderboard has none to show. */
   run: Run | null;
   entries: readonly LeaderboardEntry[];
+  /** What a gateway has to know before it tells it; see subscribe.ts. */
+  credentialsAt: number;
 }
 
 /** One look at a top a second at most. */
@@ -191,7 +193,12 @@ class TopWatch {
         run === null ? { edges: [] } : await entriesPage(tx, communityId, board, run, { first: size });
       return {
         look,
-        state: { place: placeOf(last, look), run, entries: page.edges.map(({ node }) => node) },
+        state: {
+          place: placeOf(last, look),
+          run,
+          entries: page.edges.map(({ node }) => node),
+          credentialsAt: await credentialsNow(tx, communityId),
+        },
       };
     });
     if (found === undefined) return;

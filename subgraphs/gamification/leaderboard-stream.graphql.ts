@@ -114,6 +114,7 @@ class LeaderboardStreamResolver {
           cursor: seal(state.place),
           boardId: id,
           state,
+          credentialsAt: state.credentialsAt,
           window: chosen,
           period: state.run?.name ?? null,
           asOf: state.run?.asOf ?? null,

@@ -1,4 +1,5 @@
 import type { Sql } from '../db.ts';
+import { credentialsAt } from '../log.ts';
 
 // What is true for moments only and stands in no log: who writes, who is around. It travels over PostgreSQL's NOTIFY, one
 // listener a process, so that every process tells it; what is missed is missed.
@@ -13,6 +14,8 @@ export interface Signal {
   status?: string;
   /** When it was told, milliseconds since 1970. */
   at: number;
+  /** What a gateway has to know before it tells it; see subscribe.ts. */
+  credentialsAt: number;
 }
 
 const channel = 'laurel_signal';
@@ -27,8 +30,12 @@ interface Listener {
 const listeners = new WeakMap<Sql, Listener>();
 
 /** Tells every process. */
-export async function tellSignal(sql: Sql, signal: Signal): Promise<void> {
-  await sql.notify(channel, JSON.stringify(signal));
+export async function tellSignal(sql: Sql, signal: Omit<Signal, 'credentialsAt'>): Promise<void> {
+  await sql`
+    -- tellSignal
+    select pg_notify(${channel}, (
+      ${sql.json({ ...signal })}::jsonb || jsonb_build_object('credentialsAt', ${credentialsAt(sql, signal.communityId)})
+    )::text)`;
 }
 
 /**

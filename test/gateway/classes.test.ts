@@ -1,10 +1,14 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { oneProcessGateway } from '../../gateway/index.ts';
 import { addChannels } from '../../subgraphs/community/channel.ts';
+import { updateChannel } from '../../subgraphs/community/channel-change.ts';
+import { unassignRole } from '../../subgraphs/community/role-change.ts';
 import { Refusal } from '../../subgraphs/errors.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { issueKey } from '../../subgraphs/identity/api-key.ts';
+import { revokeKey, rotateKey, updateKey } from '../../subgraphs/identity/api-key-change.ts';
+import { applyPenalty } from '../../subgraphs/identity/penalty.ts';
 import { addReactions } from '../../subgraphs/messaging/reaction.ts';
 import { type NewMessage, sendMessages } from '../../subgraphs/messaging/sending.ts';
 import { startTyping } from '../../subgraphs/messaging/typing.ts';
@@ -37,7 +41,7 @@ const starts = {
     const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
     return {
       resources: database.resources,
-      endpoint: `http://127.0.0.1:${port}/graphql`,
+      endpoints: [`http://127.0.0.1:${port}/graphql`],
       async close() {
         await gateway.close();
         await database.close();
@@ -45,23 +49,18 @@ const starts = {
     };
   },
   'over HTTP': async () => {
-    const laurel = await unsteadyLaurel(1);
-    return {
-      resources: laurel.store.resources,
-      endpoint: laurel.endpoints[0] ?? '',
-      close: () => laurel.close(),
-    };
+    const laurel = await unsteadyLaurel(2);
+    const { store, endpoints } = laurel;
+    return { resources: store.resources, endpoints, close: () => laurel.close() };
   },
 };
 
 describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
   let laurel: Awaited<ReturnType<typeof start>>;
-  let handle: Handle;
   let place: TestCommunity;
   let channelIds: readonly string[];
   beforeAll(async () => {
     laurel = await start();
-    handle = { endpoint: laurel.endpoint } as Handle;
     place = await newCommunity(laurel.resources, { members: 3, channels: ['OPEN', 'OPEN', 'WHISPER'] });
     channelIds = place.channelIds.slice(0, 2);
   }, 60_000);
@@ -73,8 +72,11 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
   };
   const ofPerson = (n: number, details = {}) =>
     key({ kind: 'PERSONAL', userId: place.memberIds[n], ...details });
+  let listening = 0;
   const listen = async (headers: Headers, ids: readonly string[], text = messages) => {
-    const events = await openEvents(handle, text, { channelIds: ids }, headers);
+    // By one gateway after the other.
+    const endpoint = laurel.endpoints[listening++ % laurel.endpoints.length];
+    const events = await openEvents({ endpoint } as Handle, text, { channelIds: ids }, headers);
     const item = async () => (await take(1, events))[0]?.data;
     return { item, close: () => events.close() };
   };
@@ -91,7 +93,7 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     return channel.id;
   };
   let said = 0;
-  const say = async (channelId = '', details: Partial<NewMessage> = {}) => {
+  const say = async (channelId = '', details: Partial<NewMessage> = {}, communityId = place.id) => {
     said++;
     const body = `Number ${said}`;
     const message = {
@@ -101,7 +103,7 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
       replyToId: null,
       idempotencyKey: body,
     };
-    const [sent] = await sendMessages(laurel.resources.sql, place.id, [{ ...message, ...details }]);
+    const [sent] = await sendMessages(laurel.resources.sql, communityId, [{ ...message, ...details }]);
     if (sent === undefined || sent instanceof Refusal) throw sent;
     laurel.resources.tail.wake();
     return sent.message;
@@ -245,5 +247,106 @@ describe.each(Object.entries(starts))('subscribers %s', (_where, start) => {
     const { body: after } = await say(id);
     expect(await bodyOf(keeps)).toBe(after);
     keeps.close();
+  });
+
+  describe('hear nothing of what happens after', () => {
+    const count = 20;
+    let hall: TestCommunity;
+    let people: { headers: Headers; userId: string; keyId: string }[];
+    beforeEach(async () => {
+      const { sql } = laurel.resources;
+      hall = await newCommunity(laurel.resources, { members: count + 1, channels: [] });
+      people = await Promise.all(
+        hall.memberIds.map(async (userId) => {
+          const secret = await issueKey(sql, hall.id, {
+            kind: 'PERSONAL',
+            name: 'Key',
+            userId,
+            scopes: allScopes,
+          });
+          const [row] = await sql<{ id: string }[]>`
+            select id from identity.api_key where prefix = ${secret.split('_')[2] ?? ''}`;
+          return { headers: { authorization: `Bearer ${secret}` }, userId, keyId: row?.id ?? '' };
+        }),
+      );
+    });
+    const newChannel = async (details = {}) => {
+      const id = newId('Channel');
+      const channel = { id, topic: {}, kind: 'OPEN', createdAt: founded, updatedAt: founded };
+      await addChannels(laurel.resources.sql, hall.id, [{ ...channel, ...details }]);
+      return id;
+    };
+    const sayIn = (channelId: string) =>
+      say(channelId, { authorId: hall.memberIds.at(-1) ?? '' }, hall.id).then(({ body }) => body);
+
+    const losses = {
+      'their key was revoked': ({ keyId }) => revokeKey(laurel.resources.sql, hall.system, keyId),
+      'their key was rotated': ({ keyId: id }) =>
+        rotateKey(laurel.resources.sql, hall.system, { id, overlapSeconds: 0, idempotencyKey: id }),
+      'their key lost a scope': ({ keyId: id }) =>
+        updateKey(laurel.resources.sql, hall.system, { id, scopes: ['users:read'] }, new Date()),
+      'a role was taken from them': ({ userId }, roleId) =>
+        unassignRole(laurel.resources.sql, hall.system, { userId, roleId }),
+      'they were banned': ({ userId }) =>
+        applyPenalty(
+          laurel.resources.sql,
+          hall.system,
+          { userId, kind: 'BAN', reason: 'Test', endsAt: null, idempotencyKey: userId },
+          new Date(),
+        ),
+    } satisfies Record<string, (person: (typeof people)[0], roleId: string) => Promise<unknown>>;
+
+    it.each(Object.entries(losses))('%s, while all others hear it', async (_what, lose) => {
+      const roleId = await newRole(laurel.resources, hall.id, { holders: hall.memberIds });
+      const channelId = await newChannel({ viewRoleIds: [roleId] });
+      const others = await Promise.all(people.map(({ headers }) => listen(headers, [channelId])));
+      await mustBeReady(...others);
+      for (const person of people.slice(0, count)) {
+        const loser = others.shift();
+        await lose(person, roleId);
+        const body = await sayIn(channelId);
+        expect(await loser?.item()).toEqual(ending);
+        expect(await Promise.all(others.map(bodyOf))).toEqual(others.map(() => body));
+      }
+      for (const { close } of others) close();
+    });
+
+    it('a channel was hidden, while whoever manages channels hears it', async () => {
+      const [person, manager] = people;
+      await newRole(laurel.resources, hall.id, {
+        permissions: ['MANAGE_CHANNELS'],
+        holders: [manager?.userId],
+      });
+      for (let round = 0; round < 5; round++) {
+        const channelId = await newChannel();
+        const loses = [
+          await listen(person?.headers ?? {}, [channelId]),
+          await listen(person?.headers ?? {}, [channelId]),
+        ];
+        const keeps = await listen(manager?.headers ?? {}, [channelId]);
+        await mustBeReady(...loses, keeps);
+        await updateChannel(laurel.resources.sql, hall.system, { id: channelId, hidden: true });
+        const body = await sayIn(channelId);
+        expect(await Promise.all(loses.map(({ item }) => item()))).toEqual([ending, ending]);
+        expect(await bodyOf(keeps)).toBe(body);
+        keeps.close();
+      }
+    });
+
+    it('their key was revoked, also where it stands in no log', async () => {
+      const { sql } = laurel.resources;
+      const channelId = await newChannel();
+      const others = await Promise.all(people.map(({ headers }) => listen(headers, [channelId], typing)));
+      const { userId: writer } = people.at(-1) ?? { userId: '' };
+      for (const { keyId } of people.slice(0, 5)) {
+        const loser = others.shift();
+        await revokeKey(sql, hall.system, keyId);
+        await sql`delete from messaging.typing where user_id = ${writer}`;
+        await startTyping(sql, hall.system, channelId, writer);
+        expect(await loser?.item()).toMatchObject({ errors: [{ extensions: { code: 'BAD_CREDENTIAL' } }] });
+        for (const each of others) expect(await each.item()).toMatchObject({ data: { typing: {} } });
+      }
+      for (const { close } of others) close();
+    });
   });
 });

@@ -7,8 +7,10 @@ import { contextFor } from '../../subgraphs/context.ts';
 import { Refusal } from '../../subgraphs/errors.ts';
 import { issueKey } from '../../subgraphs/identity/api-key.ts';
 import { revokeKey, rotateKey, updateKey } from '../../subgraphs/identity/api-key-change.ts';
+import { credentialChanges } from '../../subgraphs/identity/authentication.ts';
 import { identity } from '../../subgraphs/identity/index.ts';
 import { beginSession, endSession } from '../../subgraphs/identity/session.ts';
+import { credentialsNow } from '../../subgraphs/log.ts';
 import { gatewayPrincipal, type Principal } from '../../subgraphs/principal.ts';
 import { newCommunity } from '../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
@@ -293,5 +295,80 @@ describe('watched credentials', () => {
     place.outage.on = false;
     await place.tick();
     expect(await ended).toMatchObject({ code: 'BAD_CREDENTIAL' });
+  });
+});
+
+describe('news that an event asks for', () => {
+  const newest = async () => (await credentialChanges(database.sql, null)).last;
+
+  it('are asked for once for all who wait, and not at all when they came', async () => {
+    const place = await newPlace();
+    const { id } = await place.newKey();
+    await place.tick();
+    await revokeKey(database.sql, place.system, id);
+    const number = await newest();
+    place.asked.changes = 0;
+    await Promise.all([1, 2, 3].map(() => place.principals.upTo(number)));
+    expect(place.asked.changes).toBe(1);
+    expect(place.principals.upTo(number)).toBeUndefined();
+    expect(place.principals.upTo(0)).toBeUndefined();
+  });
+
+  it('put in doubt whom they name until that is settled, and nobody else', async () => {
+    const place = await newPlace();
+    await place.newKey();
+    await place.tick();
+    const [one, other] = [await place.newKey('One'), await place.newKey('Other')];
+    const over: string[] = [];
+    const [first, second] = [one, other].map(({ secret, principal, id }) =>
+      place.principals.watch(credential(secret, null), principal, () => void over.push(id)),
+    );
+    expect([first?.doubt(), second?.doubt()]).toEqual([undefined, undefined]);
+    await revokeKey(database.sql, place.system, one.id);
+    await place.principals.upTo(await newest());
+    expect(second?.doubt()).toBeUndefined();
+    await first?.doubt();
+    expect(over).toEqual([one.id]);
+  });
+
+  it('put in doubt nobody for long whose credential allows what it did', async () => {
+    const place = await newPlace();
+    await place.newKey();
+    await place.tick();
+    const { secret, principal, id } = await place.newKey();
+    const watching = place.principals.watch(credential(secret, null), principal, () => {
+      throw new Error('It works on.');
+    });
+    await rotateKey(database.sql, place.system, { id, overlapSeconds: 600, idempotencyKey: 'a' });
+    await place.principals.upTo(await newest());
+    await watching.doubt();
+    expect(watching.doubt()).toBeUndefined();
+  });
+
+  it('are waited for while identity does not answer', async () => {
+    const place = await newPlace();
+    const { id } = await place.newKey();
+    await place.tick();
+    await revokeKey(database.sql, place.system, id);
+    place.outage.on = true;
+    let came = false;
+    const coming = place.principals.upTo(await newest())?.then(() => {
+      came = true;
+    });
+    await place.seconds(2);
+    expect(came).toBe(false);
+    place.outage.on = false;
+    await coming;
+    expect(came).toBe(true);
+  });
+
+  it('are about one community, or all', async () => {
+    const [place, other] = [await newPlace(), await newPlace()];
+    const at = async ({ id }: { id: string }) => credentialsNow(database.sql, id);
+    const before = [await at(place), await at(other)];
+    await revokeKey(database.sql, place.system, (await place.newKey()).id);
+    expect([await at(place), await at(other)]).toEqual([await newest(), before[1]]);
+    await database.sql`select log.tell_credentials('', 'SessionSecretEnded', '{*}')`;
+    expect([await at(place), await at(other)]).toEqual([await newest(), await newest()]);
   });
 });
