@@ -64,7 +64,10 @@ registerEnumType(Permission, {
     POST_ANALYSIS: { description: 'Posting chart analyses.' },
     ATTACH_FILES: { description: 'Attaching files to messages.' },
     ALLOW_MENTIONS: { description: 'Mentioning others.' },
-    MANAGE_MESSAGES: { description: "Editing others' messages, and reading all that is whispered." },
+    MANAGE_MESSAGES: {
+      description:
+        "Deleting and pinning others' messages, setting slow mode, and reading all that is whispered.",
+    },
     DELETE_MESSAGES: { description: "Deleting others' messages." },
     PIN_MESSAGES: { description: 'Pinning messages.' },
     SHARE_LINKS: { description: 'Sharing links.' },
