@@ -18,6 +18,7 @@ import type { Sql } from './db.ts';
 import { type References, resolveEntities } from './entities.ts';
 import { Refusal } from './errors.ts';
 import type { FileRecords } from './file-server.ts';
+import { boundSubscriptions, idBound, pathToLongId } from './id-bound.ts';
 import type { Prune } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import { pageSize } from './page.ts';
@@ -114,6 +115,7 @@ export function subgraph(name: string, features: readonly Feature[]): Subgraph {
 
   const resolvers = createResolversMap(built) as never;
   const schema = buildSubgraphSchema({ typeDefs: parse(sdl + oneOfDefinition), resolvers });
+  boundSubscriptions(schema);
   resolveEntities(schema, Object.assign({}, ...features.map(({ references }) => references)));
   return {
     name,
@@ -253,18 +255,26 @@ function refused<P extends { userErrors: unknown[] }>(payload: () => new () => P
 /** An input or arguments class with the bounds of its values: `static rules = z.object({ … })`. */
 interface Ruled {
   rules?: ZodType;
+  /** Its items are answered one by one, and their ids are checked with each. */
+  answersItems?: boolean;
 }
 
 /** Checks what type-graphql hands over before a resolver sees it. In a mutation each problem becomes a `userErrors` item. */
-function checkArgument(value: unknown, type: unknown, { info }: ResolverData): void {
+function checkArgument(value: unknown, type: unknown, { args, info }: ResolverData): void {
   const isMutation = info.parentType.name === 'Mutation';
+  const refuse = (message: string, path: readonly string[]): Refusal =>
+    isMutation
+      ? new Refusal('VALIDATION_FAILED', message, {}, path)
+      : new Refusal('BAD_ARGUMENT', path.length === 0 ? message : `${path.join('.')}: ${message}`);
+
   const unstorable = pathToUnstorable(value);
-  if (unstorable !== undefined) {
-    throw isMutation
-      ? new Refusal('VALIDATION_FAILED', storableText, {}, ['input', ...unstorable])
-      : new Refusal('BAD_ARGUMENT', storableText);
-  }
-  const rules = (type as Ruled | undefined)?.rules;
+  if (unstorable !== undefined) throw refuse(storableText, isMutation ? ['input', ...unstorable] : []);
+
+  const { rules, answersItems = false } = (type ?? {}) as Ruled;
+  const field = info.parentType.getFields()[info.fieldName];
+  const long = answersItems || field === undefined ? undefined : pathToLongId(field, args);
+  if (long !== undefined) throw refuse(idBound, long);
+
   if (rules === undefined || value == null) return;
   const { error } = rules.safeParse(value);
   if (error === undefined) return;

@@ -30,6 +30,9 @@ export const idPrefixes = {
 
 export type EntityName = keyof typeof idPrefixes;
 
+/** No text longer than this is looked at as an id. Ours have 30 characters. */
+export const longestId = 200;
+
 /** A new id: `usr_01jz…`, 30 characters. */
 export function newId(entity: EntityName): string {
   const now = Date.now();

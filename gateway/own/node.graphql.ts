@@ -117,6 +117,9 @@ function nodeType(
 
 const mostIds = 100;
 
+/** What is no id is null, however it looks and however long it is. */
+const anyText = (): void => {};
+
 const nodeById = perRequest<string, Node | null, OwnContext>(async (ids, context) => {
   const byOwner = new Map<string, string[]>();
   for (const id of ids) {
@@ -137,7 +140,8 @@ class NodeResolver {
       'Whatever has this id; null when nothing has, or nothing that the caller may see. Public; each type needs its scope.',
   })
   node(
-    @Arg('id', () => ID, { description: 'The id of any type that implements Node.' }) id: string,
+    @Arg('id', () => ID, { description: 'The id of any type that implements Node.', validateFn: anyText })
+    id: string,
     @Ctx() context: OwnContext,
   ): Promise<Node | null> {
     return nodeById(context).load(id);
@@ -149,7 +153,11 @@ class NodeResolver {
     description: 'Whatever has these ids, in their order; null for each that `node` has null for. Public.',
   })
   nodes(
-    @Arg('ids', () => [ID], { description: '1-100 ids, of any types; duplicates allowed.' }) ids: string[],
+    @Arg('ids', () => [ID], {
+      description: '1-100 ids, of any types; duplicates allowed.',
+      validateFn: anyText,
+    })
+    ids: string[],
     @Ctx() context: OwnContext,
   ): Promise<(Node | Error | null)[]> {
     if (ids.length < 1 || ids.length > mostIds)

@@ -90,6 +90,8 @@ class TrackEventInput {
 
 @InputType({ description: 'Events to track together.' })
 class TrackEventsInput {
+  static answersItems = true;
+
   static rules = z.object({
     events: z
       .array(z.unknown())

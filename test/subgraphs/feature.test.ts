@@ -5,6 +5,12 @@ import { promisify } from 'node:util';
 import {
   type DefinitionNode,
   type FieldDefinitionNode,
+  GraphQLID,
+  type GraphQLInputType,
+  getNullableType,
+  isInputObjectType,
+  isListType,
+  isObjectType,
   Kind,
   type ObjectTypeDefinitionNode,
   parse,
@@ -13,6 +19,7 @@ import {
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { own } from '../../gateway/own/index.ts';
+import { idBound } from '../../subgraphs/id-bound.ts';
 import { subgraphs } from '../../subgraphs/index.ts';
 import { publicFields } from '../../subgraphs/scopes.ts';
 
@@ -112,6 +119,71 @@ describe('subgraphs', () => {
     expect(seen.size).toBeGreaterThan(5);
   });
 });
+
+describe('ids that clients send', () => {
+  const exempt = ['Query.node.id', 'Query.nodes.ids'];
+  const places = [...subgraphs, own].flatMap(({ schema }) =>
+    Object.values(schema.getTypeMap())
+      .filter((type) => isObjectType(type))
+      .flatMap((parentType) =>
+        Object.values(parentType.getFields()).flatMap((field) =>
+          field.args.flatMap((arg) =>
+            pathsToIds(arg.type, [arg.name]).map((path) => ({
+              place: `${parentType.name}.${field.name}.${path.join('.')}`,
+              path,
+              said: async (id: string): Promise<string> => {
+                const call = field[parentType.name === 'Subscription' ? 'subscribe' : 'resolve'] as Resolve;
+                const args = argsWith(path, id) as Record<string, unknown>;
+                try {
+                  const answer = await call({}, args, {}, { parentType, fieldName: field.name });
+                  return JSON.stringify(answer);
+                } catch (error) {
+                  return String(error);
+                }
+              },
+            })),
+          ),
+        ),
+      ),
+  );
+
+  it('stand in many places', () => {
+    expect(places.length).toBeGreaterThan(80);
+    expect(places.map(({ place }) => place)).toEqual(
+      expect.arrayContaining([
+        'Mutation.deleteMessage.input.messageId',
+        'Subscription.messages.channelIds.0',
+      ]),
+    );
+  });
+
+  it.each(places)('are bounded and told by their place: $place', async ({ place, path, said }) => {
+    const answer = await said('x'.repeat(201));
+    if (exempt.includes(place.replace(/\.0$/, ''))) return expect(answer).not.toContain(idBound);
+    if (place.startsWith('Mutation.trackEvents.')) return;
+    expect(answer).toContain(idBound);
+    if (path[0] === 'input') expect(answer).toContain(JSON.stringify(path));
+    else expect(answer).toContain(`${path.join('.')}: ${idBound}`);
+    expect(answer).not.toContain('xxx');
+    expect(await said('x'.repeat(200))).not.toContain(idBound);
+  });
+});
+
+/** Paths to all ids of an argument, with the first item of each list. */
+function pathsToIds(type: GraphQLInputType, path: string[]): string[][] {
+  const inner = getNullableType(type);
+  if (inner === GraphQLID) return [path];
+  if (isListType(inner)) return pathsToIds(inner.ofType, [...path, '0']);
+  if (!isInputObjectType(inner)) return [];
+  return Object.values(inner.getFields()).flatMap((part) => pathsToIds(part.type, [...path, part.name]));
+}
+
+function argsWith([first, ...rest]: readonly string[], id: string): unknown {
+  if (first === undefined) return id;
+  return first === '0' ? [argsWith(rest, id)] : { [first]: argsWith(rest, id) };
+}
+
+type Resolve = (root: unknown, args: unknown, context: unknown, info: unknown) => unknown;
 
 describe.each(documents)('the schema of $name', ({ definitions }) => {
   it('describes every type, field, argument and enum value in sentences', () => {
