@@ -227,7 +227,8 @@ class ChannelChangeResolver {
 
   @Write(() => DeleteChannelPayload, {
     scope: 'channels:write',
-    description: 'Closes a channel for good; what was said in it is read by nobody any more.',
+    description:
+      'Closes a channel for good: nobody reads any more what was said in it, and soon it is gone, files included.',
   })
   async deleteChannel(
     @Arg('input', () => DeleteChannelInput, { description: 'Which channel.' }) { id }: DeleteChannelInput,

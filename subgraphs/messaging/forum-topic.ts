@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
-import { readerOf, withinKey } from './message.ts';
+import { notClosed, readerOf, withinKey } from './message.ts';
 
 // Topics: what the messages of a forum gather under. Who may write in the forum may begin one.
 
@@ -131,7 +131,7 @@ function readable(sql: Sql, principal: Principal) {
   const { communityId = '', channelIds } = principal;
   return sql`
     ${channelIds === undefined ? sql`` : sql`and t.channel_id = any(${channelIds as string[]})`}
-    ${actsAsPerson(principal) ? sql`and t.channel_id in (select community.readable_channels(${communityId}, ${readerOf(principal)}, true))` : sql``}`;
+    ${actsAsPerson(principal) ? sql`and t.channel_id in (select community.readable_channels(${communityId}, ${readerOf(principal)}, true))` : notClosed(sql, communityId, sql`t.channel_id`)}`;
 }
 
 function columns(sql: Sql) {

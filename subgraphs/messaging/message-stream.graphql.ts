@@ -30,6 +30,7 @@ import {
 } from '../stream.graphql.ts';
 import { openStream, readStream, type StreamFilter } from '../stream.ts';
 import { audienceFor } from './audience.ts';
+import { channelClosed } from './closed-channel.ts';
 import { Message, messageById, User } from './message.graphql.ts';
 
 // What happens in channels, as it happens: the log's stream `messages`, dressed.
@@ -154,7 +155,10 @@ class MessageStreamResolver {
 const streamOf = ({ principal }: Context) =>
   ({ communityId: communityOf(principal), stream: 'messages' }) as const;
 
-/** What is told of channels: what the caller hears in them, as long as all of them are there for it. */
+/**
+ * What is told of channels: what the caller hears in them, as long as all of them are there for it. Word that one is closed
+ * makes the stream look, and end.
+ */
 async function channelFilter(
   { sql, principal }: Context,
   channelIds: readonly string[],
@@ -162,10 +166,12 @@ async function channelFilter(
   await audienceFor(sql, principal, channelIds);
   const wanted = new Set(channelIds);
   return {
-    includes: ({ kind, channelId }) => kind in items && wanted.has(channelId ?? ''),
+    includes: ({ kind, channelId }) =>
+      (kind in items || kind === channelClosed) && wanted.has(channelId ?? ''),
     async permitted() {
       try {
-        return await audienceFor(sql, principal, channelIds);
+        const hears = await audienceFor(sql, principal, channelIds);
+        return (event) => event.kind !== channelClosed && hears(event);
       } catch (error) {
         if (error instanceof Refusal && error.code === 'FORBIDDEN') return undefined;
         throw error;

@@ -17,6 +17,7 @@ import { perArguments, perRequest } from '../loader.ts';
 import type { Page, PageArguments } from '../page.ts';
 import { DateTime } from '../scalars.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
+import { closedChannels, emptyClosedChannels } from './closed-channel.ts';
 import { type MessageOwner, messagesBy, messagesById, type Message as Row } from './message.ts';
 import { unknownMessage } from './right.ts';
 
@@ -197,4 +198,6 @@ export const message: Feature = {
     Channel: ({ id }: { id: string }) => ({ id }),
     Message: ({ id }: { id: string }, context) => messageById(context).load(id),
   },
+  readers: () => [closedChannels],
+  chores: [emptyClosedChannels],
 };

@@ -91,18 +91,25 @@ export function readerOf({ userId, readsAs }: Principal): string | null {
 }
 
 /**
- * Narrows the messages `m` to what the caller may read; a key of the community without limits reads everything. What a
- * whisper channel has for all is for whoever sees the channel.
+ * Narrows the messages `m` to what the caller may read; a key of the community without limits reads everything that isn't
+ * of a deleted channel. What a whisper channel has for all is for whoever sees the channel.
  */
 export function readable(sql: Sql, principal: Principal) {
   const { communityId = '', userId = null, channelIds } = principal;
   const limits = channelIds === undefined ? sql`` : sql`and m.channel_id = any(${channelIds as string[]})`;
-  if (!actsAsPerson(principal)) return limits;
+  if (!actsAsPerson(principal)) return sql`${limits} ${notClosed(sql, communityId, sql`m.channel_id`)}`;
   const reader = readerOf(principal);
   return sql`${limits}
     and m.channel_id in (select community.visible_channels(${communityId}, ${reader}, true))
     and (m.audience_id is null or m.audience_id = ${userId}
       or m.channel_id in (select community.readable_channels(${communityId}, ${reader}, true)))`;
+}
+
+/** Leaves out what is of a channel that was deleted, and will be taken away (closed-channel.ts). */
+export function notClosed(sql: Sql, communityId: string, channelId: ReturnType<Sql>) {
+  return sql`and not exists (
+    select from messaging.closed_channel x where x.community_id = ${communityId} and x.channel_id = ${channelId}
+  )`;
 }
 
 /** The columns of a message `m`, as `Message` has them. */

@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deleteChannel } from '../../../subgraphs/community/channel-change.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
+import { closedChannels, emptyClosedChannel } from '../../../subgraphs/messaging/closed-channel.ts';
 import { messaging } from '../../../subgraphs/messaging/index.ts';
+import { messagesById } from '../../../subgraphs/messaging/message.ts';
 import { addReactions } from '../../../subgraphs/messaging/reaction.ts';
+import { markRead } from '../../../subgraphs/messaging/read-mark.ts';
 import { type SentMessage, sendMessages } from '../../../subgraphs/messaging/sending.ts';
 import { newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking, take } from '../../kit/subgraph.ts';
+import { said } from '../../kit/talk.ts';
 
 let database: TestDatabase;
 const { ask, errorsOf, listen } = asking(messaging, () => database.resources);
@@ -220,5 +226,128 @@ describe('message stream: refusals', () => {
     const after = database.resources.cursors.seal({ communityId: id, stream: 'xp' }, 0);
     const listening = listen(system, subscription, { channelIds, after });
     await expect(listening).rejects.toMatchObject({ code: 'BAD_CURSOR' });
+  });
+});
+
+describe('a deleted channel', () => {
+  const noFiles = async () => {};
+  /** All steps there are, of whichever channel. */
+  const empty = async (now = new Date()) => {
+    for (let more = true; more; ) more = await emptyClosedChannel(database.sql, noFiles, now);
+  };
+  const typing = 'subscription ($channelIds: [ID!]!) { typing(channelIds: $channelIds) { until } }';
+
+  async function newForum() {
+    const place = await newCommunity(database.resources, { channels: ['OPEN', 'FORUM'] });
+    const [closing = '', staying = ''] = place.channelIds;
+    const close = async () => {
+      await deleteChannel(database.sql, place.system, closing);
+      await catchUp(database.sql, closedChannels);
+      database.resources.tail.wake();
+    };
+    return { ...place, closing, staying, close };
+  }
+
+  it('ends the streams on it, and no others', async () => {
+    const place = await newForum();
+    const [ends, both, stays] = [[place.closing], [place.closing, place.staying], [place.staying]];
+    const items = [];
+    for (const who of [place.system, place.person(0)])
+      for (const channelIds of [ends, both, stays])
+        items.push(await listen(who, subscription, { channelIds }));
+    const heard = await listen(place.person(0), typing, { channelIds: ends });
+    await Promise.all(items.map((one) => take(one, 1)));
+    await place.close();
+    await say(place, 'after', 1);
+    const next = (await Promise.all(items.map((one) => take(one, 1)))).flat();
+    const [ending, posted] = [{ __typename: 'StreamEnding' }, { message: { body: 'after' } }];
+    expect(next).toMatchObject([ending, ending, posted, ending, ending, posted]);
+    await expect(take(heard, 1)).rejects.toThrow('GraphQLError');
+    for (const one of items) await one.return(undefined);
+  });
+
+  it('takes what was said there with it, step by step, and nothing else', async () => {
+    await empty();
+    const place = await newForum();
+    const { id, closing, staying, memberIds } = place;
+    const { sql } = database;
+    const [kept = ''] = await said(sql, place, { channelId: staying });
+    const gone = await said(sql, place, ...Array.from({ length: 501 }, () => ({ channelId: closing })));
+    for (const messageId of [kept, gone[0] ?? '', gone[500] ?? '']) {
+      await sql`
+        insert into messaging.attachment
+          (community_id, id, owner_id, file_name, max_bytes, bytes, content_type, message_id, expires_at)
+        values (${id}, ${`att_${messageId}`}, ${memberIds[0] ?? ''}, 'a.png', 1, 1, 'image/png', ${messageId}, now())`;
+      const channelId = messageId === kept ? staying : closing;
+      await addReactions(sql, id, [{ messageId, channelId, userId: memberIds[1] ?? '', emoji: '🎉' }]);
+      const [message] = await messagesById(sql, place.system, [messageId]);
+      if (message != null) await markRead(sql, place.person(1), message);
+    }
+    await sql`
+      insert into messaging.forum_topic (community_id, id, channel_id, author_id, title, idempotency_key)
+      select ${id}, 'top_' || c.id, c.id, ${memberIds[0] ?? ''}, 'Topic', c.id from unnest(${[closing, staying]}::text[]) c(id)`;
+    await place.close();
+    // Nobody reads what is still there: a key of the community neither.
+    expect(await messagesById(sql, place.system, [kept, gone[0] ?? ''])).toMatchObject([{ id: kept }, null]);
+
+    const removed: string[] = [];
+    const step = (now = new Date()) => emptyClosedChannel(sql, async (key) => void removed.push(key), now);
+    const left = async () => {
+      const [row] = await sql<{ messages: number }[]>`
+        select count(*)::int as messages from messaging.message where community_id = ${id} and channel_id = ${closing}`;
+      return row?.messages;
+    };
+    expect([await step(), await left()]).toEqual([true, 1]);
+    expect([await step(), await left()]).toEqual([true, 0]);
+    expect(await step()).toBe(false);
+    expect(removed.sort()).toEqual([gone[0], gone[500]].map((one) => `${id}/att_${one}`).sort());
+    const rest = await sql`
+      select 'message' as kind, id from messaging.message where community_id = ${id}
+      union all select 'reaction', message_id from messaging.reaction where community_id = ${id}
+      union all select 'attachment', message_id from messaging.attachment where community_id = ${id}
+      union all select 'topic', channel_id from messaging.forum_topic where community_id = ${id}
+      union all select 'mark', channel_id from messaging.read_mark where community_id = ${id}
+      order by kind`;
+    expect(rest).toEqual([
+      { kind: 'attachment', id: kept },
+      { kind: 'mark', id: staying },
+      { kind: 'message', id: kept },
+      { kind: 'reaction', id: kept },
+      { kind: 'topic', id: staying },
+    ]);
+  });
+
+  it('takes with it what was being sent while it was deleted', async () => {
+    const place = await newForum();
+    const isKnown = async () =>
+      (await database.sql`select from messaging.closed_channel where community_id = ${place.id}`).length > 0;
+    await place.close();
+    await empty();
+    expect(await isKnown()).toBe(true);
+    await said(database.sql, place, { channelId: place.closing });
+    await empty(new Date(Date.now() + 120_000));
+    expect(await isKnown()).toBe(false);
+    const messages = await database.sql`select from messaging.message where community_id = ${place.id}`;
+    expect(messages).toHaveLength(0);
+  });
+
+  it('keeps everything where taking away a file fails', async () => {
+    await empty();
+    const place = await newForum();
+    const [messageId = ''] = await said(database.sql, place, { channelId: place.closing });
+    await database.sql`
+      insert into messaging.attachment (community_id, id, owner_id, file_name, max_bytes, bytes, message_id, expires_at)
+      values (${place.id}, 'att_1', ${place.memberIds[0] ?? ''}, 'a.png', 1, 1, ${messageId}, now())`;
+    await place.close();
+    const full = async () => {
+      throw new Error('The disk does not answer.');
+    };
+    await expect(emptyClosedChannel(database.sql, full, new Date())).rejects.toThrow('The disk');
+    const files = await database.sql`select from messaging.attachment where community_id = ${place.id}`;
+    expect(files).toHaveLength(1);
+    await empty();
+    expect(
+      await database.sql`select from messaging.attachment where community_id = ${place.id}`,
+    ).toHaveLength(0);
   });
 });
