@@ -11,6 +11,15 @@ type NamesIn<Columns extends string> = Columns extends `${infer First},${infer R
     ? Name
     : never;
 
+/** The text of a table, and the columns whose arrays go into it. */
+interface Template {
+  names: readonly string[];
+  strings: TemplateStringsArray;
+}
+
+/** By name and columns: a part made anew for each column costs a single row more than all that is in it. */
+const templates = new Map<string, Template>();
+
 /**
  * Rows as a table: `select e.id, e."userId" from ${rowsOf(tx, 'e', 'id text, userId text, amount bigint', entries)}`.
  * @param columns  their names in the rows and their types, none of them an array. Objects are JSON, `undefined` is null.
@@ -21,20 +30,30 @@ export function rowsOf<const Columns extends string>(
   columns: Columns,
   rows: readonly { readonly [Name in NamesIn<Columns>]: unknown }[],
 ): SqlPart {
-  const named = columns.split(',').map((column) => column.trim().split(' ') as [NamesIn<Columns>, string]);
-  const arrays = named.map(
-    ([column, type], n) =>
-      sql`${n === 0 ? sql`` : sql`, `}${arrayOf(rows, column)}::${sql.unsafe(`${type}[]`)}`,
-  );
-  return sql`unnest(${arrays}) as ${sql(name)}(${sql(named.map(([column]): string => column))})`;
+  const key = `${name}: ${columns}`;
+  const template = templates.get(key) ?? templateOf(name, columns);
+  templates.set(key, template);
+  const arrays = template.names.map((column, n) => {
+    const values = rows.map((row) => (row as Record<string, unknown>)[column]);
+    // A shorter column is filled up with nulls, so the first alone tells how many rows there are.
+    return n > 0 && values.every((value) => value == null) ? '{}' : arrayOf(values);
+  });
+  return sql(template.strings, ...arrays);
 }
 
-/** A column as PostgreSQL reads an array: `{usr_1,NULL}`. */
-function arrayOf<Name extends string>(
-  rows: readonly { readonly [_ in Name]: unknown }[],
-  column: Name,
-): string {
-  return `{${rows.map((row) => elementOf(row[column])).join(',')}}`;
+function templateOf(name: string, columns: string): Template {
+  const named = columns.split(',').map((column) => column.trim().split(' ') as [string, string]);
+  const names = named.map(([column]) => column);
+  const quotedNames = names.map((column) => `"${column}"`).join(', ');
+  const cooked = ['unnest(', ...named.map(([, type]) => `::${type}[], `)];
+  const last = cooked.pop()?.slice(0, -2);
+  cooked.push(`${last}) as "${name}"(${quotedNames})`);
+  return { names, strings: Object.assign(cooked, { raw: cooked }) };
+}
+
+/** Values as PostgreSQL reads an array: `{usr_1,NULL}`. */
+function arrayOf(values: readonly unknown[]): string {
+  return `{${values.map(elementOf).join(',')}}`;
 }
 
 function elementOf(value: unknown): string {
