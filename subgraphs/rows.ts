@@ -41,14 +41,13 @@ export function rowsOf<const Columns extends string>(
   return sql(template.strings, ...arrays);
 }
 
+/** Arrays are unnested where columns stand, not in `from`: there each would be kept in a store of its own before. */
 function templateOf(name: string, columns: string): Template {
   const named = columns.split(',').map((column) => column.trim().split(' ') as [string, string]);
-  const names = named.map(([column]) => column);
-  const quotedNames = names.map((column) => `"${column}"`).join(', ');
-  const cooked = ['unnest(', ...named.map(([, type]) => `::${type}[], `)];
-  const last = cooked.pop()?.slice(0, -2);
-  cooked.push(`${last}) as "${name}"(${quotedNames})`);
-  return { names, strings: Object.assign(cooked, { raw: cooked }) };
+  const ends = named.map(([column, type]) => `::${type}[]) as "${column}"`);
+  const strings = ['(select unnest(', ...ends.map((end) => `${end}, unnest(`)];
+  strings[ends.length] = `${ends.at(-1)}) as "${name}"`;
+  return { names: named.map(([column]) => column), strings: Object.assign(strings, { raw: strings }) };
 }
 
 /** Values as PostgreSQL reads an array: `{usr_1,NULL}`. */

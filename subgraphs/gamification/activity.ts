@@ -1,4 +1,4 @@
-import { alignTo, groupTo, type Sql } from '../db.ts';
+import { alignTo, groupTo, type Sql, type SqlPart } from '../db.ts';
 import type { newId } from '../id.ts';
 import {
   keyset,
@@ -136,31 +136,33 @@ export async function activitiesById(
   return alignTo(ids, rows, ({ id }) => id);
 }
 
-/**
- * Writes the activities of what was decided, and takes back those of what is reversed. Their people are locked, and
- * badges that they were awarded too.
- * @cost one statement each; none when nothing is to be shown or taken back.
- */
-export async function writeActivities(
-  tx: Sql,
-  communityId: string,
+/** What the feed shows of what was decided. */
+export function activitiesOf(
   decided: readonly Decided[],
   rules: Ground['rules'],
   makeId: typeof newId,
-): Promise<void> {
-  const made = decided.flatMap((one) => activitiesOf(one, rules, makeId));
-  const undone = decided.flatMap(undoneBy);
-  const revoked = decided.flatMap((one) => one.revoked.map(({ awardId }) => awardId));
-  await Promise.all([
-    made.length === 0 ? undefined : addActivities(tx, communityId, made),
-    undone.length + revoked.length === 0 ? undefined : takeBack(tx, communityId, undone, revoked),
-  ]);
+): NewActivity[] {
+  return decided.flatMap((one) => activitiesOfOne(one, rules, makeId));
 }
 
-type NewActivity = ReturnType<typeof activitiesOf>[number];
+export type NewActivity = ReturnType<typeof activitiesOfOne>[number];
+
+/**
+ * Takes back the activities of what is reversed. Their people are locked, and badges that they were awarded too.
+ * @cost one statement; none when nothing is taken back.
+ */
+export async function takeBackActivities(
+  tx: Sql,
+  communityId: string,
+  decided: readonly Decided[],
+): Promise<void> {
+  const undone = decided.flatMap(undoneBy);
+  const revoked = decided.flatMap((one) => one.revoked.map(({ awardId }) => awardId));
+  if (undone.length + revoked.length > 0) await takeBack(tx, communityId, undone, revoked);
+}
 
 /** What the feed shows of one event. */
-function activitiesOf(
+function activitiesOfOne(
   { id: eventId, posting, occurredAt, entries, awards }: Decided,
   rules: Ground['rules'],
   makeId: typeof newId,
@@ -214,9 +216,9 @@ interface Undone {
   entryIds: string[];
 }
 
-async function addActivities(tx: Sql, communityId: string, made: readonly NewActivity[]): Promise<void> {
-  await tx`
-    -- addActivities
+/** Adds activities, in a statement. */
+export function addedActivities(tx: Sql, communityId: string, made: readonly NewActivity[]): SqlPart {
+  return tx`
     insert into gamification.activity (
       community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
     )

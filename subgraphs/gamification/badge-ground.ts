@@ -1,22 +1,36 @@
-import type { Sql } from '../db.ts';
+import type { Sql, SqlPart } from '../db.ts';
 import type { Awardable, BadgeGround, Criterion, TakenBack } from './awarding.ts';
 import type { Decided, Posting } from './decide.ts';
 
 // The badges of a batch of postings: what is read before it is decided, and what is written after.
 
-type Row = Omit<Awardable, 'criterion' | 'rewards'> & {
+/** A badge as JSON, which has no 64-bit numbers. */
+export type BadgeRow = Omit<Awardable, 'criterion' | 'rewards'> & {
   measure: Criterion['measure'] | null;
-  atLeast: bigint | null;
-  xpReward: bigint;
-  coinsReward: bigint;
+  atLeast: string | null;
+  xpReward: string;
+  coinsReward: string;
 };
 
-/** Reads the badges that awards themselves or that postings name, and what is known of those who are named. */
+/** The badges that award themselves or that postings name, as JSON in a statement; `awardableOf` reads them. */
+export function badgesIn(sql: Sql, communityId: string, postings: readonly Posting[]): SqlPart {
+  const named = postings.flatMap(({ award }) => award?.badgeId ?? []);
+  return sql`(
+    select json_agg(json_build_object(
+      'id', id, 'enabled', enabled, 'measure', measure, 'atLeast', at_least::text, 'left', quantity - award_count,
+      'requiresAttachment', requires_attachment, 'xpReward', xp_reward::text, 'coinsReward', coins_reward::text
+    ) order by created_at, id)
+    from gamification.badge
+    where community_id = ${communityId} and deleted_at is null and (measure is not null or id = any(${named}))
+  )`;
+}
+
+/** Reads what is known of those who are to be awarded a badge by name, and what is taken back. @cost one statement each, if any. */
 export async function badgesFor(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
-): Promise<BadgeGround> {
+): Promise<Omit<BadgeGround, 'awardable'>> {
   const named = postings.flatMap(({ userId, award }) =>
     award === undefined ? [] : [{ userId, badgeId: award.badgeId }],
   );
@@ -25,19 +39,11 @@ export async function badgesFor(
       ? []
       : [{ at, eventId: reverses?.eventId, awardId: revokes?.awardId }],
   );
-  const [rows, had, revoked] = await Promise.all([
-    tx<Row[]>`
-      -- badgesFor
-      select id, enabled, measure, at_least as "atLeast", (quantity - award_count)::integer as left,
-        requires_attachment as "requiresAttachment", xp_reward as "xpReward", coins_reward as "coinsReward"
-      from gamification.badge
-      where community_id = ${communityId} and deleted_at is null
-        and (measure is not null or id = any(${named.map(({ badgeId }) => badgeId)}))
-      order by created_at, id`,
+  const [had, revoked] = await Promise.all([
     hadOf(tx, communityId, named),
     undone.length === 0 ? [] : awardsUndone(tx, communityId, undone),
   ]);
-  return { awardable: rows.map(awardableOf), had, revoked: byPlace(revoked) };
+  return { had, revoked: byPlace(revoked) };
 }
 
 /** Whether people hold badges, as `BadgeGround.had` has it. */
@@ -65,7 +71,7 @@ async function hadOf(
 export async function hadBefore(
   tx: Sql,
   communityId: string,
-  { had }: BadgeGround,
+  { had }: Pick<BadgeGround, 'had'>,
   decided: readonly Decided[],
 ): Promise<Map<string, boolean> | undefined> {
   const pairs = decided.flatMap(({ posting: { userId, award }, awards }) =>
@@ -156,14 +162,15 @@ function byPlace(rows: readonly (TakenBack & { at: number })[]): Map<number, Tak
   return places;
 }
 
-function awardableOf({ measure, atLeast, xpReward, coinsReward, ...badge }: Row): Awardable {
+/** A badge as postings meet it. */
+export function awardableOf({ measure, atLeast, xpReward, coinsReward, ...badge }: BadgeRow): Awardable {
   const rewards = [
-    { unit: 'XP', by: xpReward },
-    { unit: 'COINS', by: coinsReward },
+    { unit: 'XP', by: BigInt(xpReward) },
+    { unit: 'COINS', by: BigInt(coinsReward) },
   ] as const;
   return {
     ...badge,
-    criterion: measure === null || atLeast === null ? null : { measure, atLeast },
+    criterion: measure === null || atLeast === null ? null : { measure, atLeast: BigInt(atLeast) },
     rewards: rewards.filter(({ by }) => by > 0n),
   };
 }

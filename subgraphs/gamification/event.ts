@@ -2,8 +2,9 @@ import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { countedAs, noRule, type Posting } from './decide.ts';
+import { readAhead } from './ground.ts';
 import { type Origin, ownOrigin } from './origin.ts';
-import { addMembersNamed, type Identifier, membersNamed, nobody } from './person.ts';
+import { addMembersNamed, type Identifier, nobody } from './person.ts';
 import { type Posted, postAll } from './posting.ts';
 
 // Events that earn: what happened, to whom, and by the community's rules what it is worth.
@@ -47,7 +48,7 @@ export interface Tracked extends Posted {
  * @param makeId  makes the ids of events and entries; the demo has its own.
  * @returns one answer per event, in their order; a Refusal where one was refused, which costs the others nothing.
  * @throws nothing but faults; in the answers: NOT_FOUND, VALIDATION_FAILED and those of `postAll`
- * @cost as `postAll`, and one statement before; two more when somebody is unknown.
+ * @cost as `postAll`; two statements more when somebody is unknown.
  */
 export async function trackEvents(
   sql: Sql,
@@ -55,7 +56,9 @@ export async function trackEvents(
   events: readonly NewEvent[],
   makeId: typeof newId = newId,
 ): Promise<(Tracked | Refusal)[]> {
-  const people = await peopleOf(sql, communityId, events);
+  const identifiers = events.map(({ user }) => user);
+  const ahead = await readAhead(sql, communityId, events, identifiers);
+  const people = await peopleOf(sql, communityId, events, ahead.userIds);
   const checked = events.map((event, at): Posting | Refusal => {
     const person = people[at] ?? nobody();
     if (person instanceof Refusal) return person;
@@ -63,7 +66,7 @@ export async function trackEvents(
     return { userId: person.userId, eventType, reference, occurredAt, amount, metadata, origin };
   });
   const postings = checked.filter((one): one is Posting => !(one instanceof Refusal));
-  const answers = (await postAll(sql, communityId, postings, makeId)).values();
+  const answers = (await postAll(sql, communityId, postings, makeId, ahead)).values();
   return people.map((person) => {
     if (person instanceof Refusal) return person;
     const answer = answers.next().value as Posted | Refusal;
@@ -76,12 +79,8 @@ async function peopleOf(
   sql: Sql,
   communityId: string,
   events: readonly NewEvent[],
+  found: readonly (string | null)[],
 ): Promise<({ userId: string; made: boolean } | Refusal)[]> {
-  const found = await membersNamed(
-    sql,
-    communityId,
-    events.map(({ user }) => user),
-  );
   const people = events.map(({ eventType }, at) => {
     if (ownEventTypes.has(eventType)) return ownType(eventType);
     const userId = found[at] ?? null;

@@ -1,4 +1,4 @@
-import type { Sql } from '../db.ts';
+import type { Sql, SqlPart } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 
@@ -24,6 +24,13 @@ export async function membersNamed(
     -- membersNamed
     select user_id as "userId" from identity.find_members(${communityId}, ${sql.json(identifiers)}) order by at`;
   return rows.map(({ userId }) => userId);
+}
+
+/** The same as a part of a statement, which gives them as JSON. */
+export function memberIds(sql: Sql, communityId: string, people: readonly Identifier[]): SqlPart {
+  const identifiers = people.map(asPortTakes);
+  return sql`
+    select json_agg(user_id order by at) from identity.find_members(${communityId}, ${sql.json(identifiers)})`;
 }
 
 /**

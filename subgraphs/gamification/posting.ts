@@ -3,8 +3,8 @@ import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { isOutage } from '../outage.ts';
 import { rowsOf } from '../rows.ts';
-import { writeActivities } from './activity.ts';
-import { badgesFor, hadBefore, writeAwards } from './badge-ground.ts';
+import { activitiesOf, addedActivities, type NewActivity, takeBackActivities } from './activity.ts';
+import { hadBefore, writeAwards } from './badge-ground.ts';
 import {
   type Counter,
   type Decided,
@@ -15,14 +15,15 @@ import {
   type Profile,
   repeatOf,
 } from './decide.ts';
-import { groundFor, knownFor, lockProfiles } from './ground.ts';
+import { type Ahead, lockProfiles, readAhead, readLocked, referenceOf } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
 import { addScores, type ScoreChange } from './score.ts';
 
 // The one write path of everything that changes what a person has. Read what decides under lock, decide in TypeScript,
 // write it all by one statement.
 //
-// Everything is locked in this order, by everybody: the level curve (shared), profiles by user id, whatever else a
+// Everything is locked in this order, by everybody: the level curve and the set of score runs (both shared), profiles by
+// user id, those of people who are new, whatever else a
 // feature locks (a badge, an item of a store), events by type and reference, what is kept of entries (uses, days, scores),
 // and last the log's counter, which all writers of a community wait for.
 
@@ -47,23 +48,32 @@ const tries = 3;
 /**
  * Posts in a transaction of its own. A batch that fails is tried again one by one, so that a bad posting costs itself.
  * @param postings  at most 1,000.
+ * @param ahead     what was read of them already.
  * @returns one answer per posting, in their order; a Refusal where one was refused.
  * @throws nothing but faults; in the answers: RULE_NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED,
  * INSUFFICIENT_BALANCE, LIMIT_EXCEEDED
- * @cost one statement, then up to thirteen in two round trips, and those of the transaction; three for repeats.
+ * @cost one statement where nothing was read, then up to eight in two round trips, and those of the transaction; for
+ * repeats two, without a transaction.
  */
 export async function postAll(
   sql: Sql,
   communityId: string,
   postings: readonly Posting[],
   makeId: typeof newId = newId,
+  ahead?: Ahead,
 ): Promise<(Posted | Refusal)[]> {
   if (postings.length === 0) return [];
-  for (let n = 1; ; n++) {
+  for (let n = 1, read = ahead; ; n++, read = undefined) {
+    const { known, rules } = read ?? (await readAhead(sql, communityId, postings));
+    // A repeat waits for nobody.
+    const repeats = await repeatsOf(sql, communityId, postings, known);
+    const fresh = postings.filter((_posting, at) => !repeats.has(at));
+    const write = (tx: Sql) => postFresh(tx, communityId, fresh, { rules, known }, makeId);
     try {
-      return await transaction(sql, (tx) => post(tx, communityId, postings, makeId));
+      const answers = (fresh.length === 0 ? [] : await transaction(sql, write)).values();
+      return postings.map((_posting, at) => repeats.get(at) ?? (answers.next().value as Posted | Refusal));
     } catch (error) {
-      if (error instanceof Overtaken && n < tries) continue;
+      if (isOvertaken(error) && n < tries) continue;
       // What was cut off may have been committed: only its sender can say whether it is to be tried again.
       if (postings.length === 1 || isOutage(error)) throw error;
       break;
@@ -72,6 +82,11 @@ export async function postAll(
   const answers: (Posted | Refusal)[] = [];
   for (const posting of postings) answers.push(...(await postAll(sql, communityId, [posting], makeId)));
   return answers;
+}
+
+/** Deadlocks come of people who are new: they are locked after those who are there. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof Overtaken || (error as { code?: unknown }).code === '40P01';
 }
 
 /**
@@ -86,24 +101,25 @@ export async function post(
   postings: readonly Posting[],
   makeId: typeof newId = newId,
 ): Promise<(Posted | Refusal)[]> {
-  // A repeat waits for nobody. Under lock it is looked for again: its first may be about to be written.
-  const repeats = await repeatsOf(tx, communityId, postings);
-  const fresh = postings.filter((_posting, at) => !repeats.has(at));
-  const answers = fresh.length === 0 ? [] : await postFresh(tx, communityId, fresh, makeId);
-  const inOrder = answers.values();
-  return postings.map((_posting, at) => repeats.get(at) ?? (inOrder.next().value as Posted | Refusal));
+  // Read under lock: nobody tries this again when another's event is there first.
+  await lockProfiles(tx, communityId, [...new Set(postings.map(({ userId }) => userId))].sort());
+  return postFresh(tx, communityId, postings, await readAhead(tx, communityId, postings), makeId);
 }
 
 /** What is answered to postings whose events are there, by their place. */
 async function repeatsOf(
-  tx: Sql,
+  sql: Sql,
   communityId: string,
   postings: readonly Posting[],
+  known: Ahead['known'],
 ): Promise<Map<number, Posted | Refusal>> {
-  const known = await knownFor(tx, communityId, postings);
-  const decisions = [...known].map(([at, event]) => [at, repeatOf(event, postings[at] as Posting)] as const);
+  if (known.size === 0) return new Map();
+  const decisions = postings.flatMap((posting, at) => {
+    const event = posting.reference === null ? undefined : known.get(referenceOf(posting));
+    return event === undefined ? [] : [[at, repeatOf(event, posting)] as const];
+  });
   const before = decisions.flatMap(([, one]) => (one instanceof Refusal ? [] : [one.repeats]));
-  const posted = await postedBefore(tx, communityId, before);
+  const posted = await postedBefore(sql, communityId, before);
   return new Map(
     decisions.map(([at, one]) => [at, one instanceof Refusal ? one : (posted.get(one.repeats) as Posted)]),
   );
@@ -113,28 +129,26 @@ async function postFresh(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
+  ahead: Pick<Ahead, 'rules' | 'known'>,
   makeId: typeof newId,
 ): Promise<(Posted | Refusal)[]> {
-  const userIds = [...new Set(postings.map(({ userId }) => userId))].sort();
-  // Sent without waiting for each other: the second reads with a snapshot that is newer than the locks.
-  const [locked, ground, badges] = await Promise.all([
-    lockProfiles(tx, communityId, userIds),
-    groundFor(tx, communityId, postings),
-    badgesFor(tx, communityId, postings),
-  ]);
-  let { decisions, profiles } = decide({ ...ground, profiles: locked, badges }, postings, makeId);
-  const had = await hadBefore(tx, communityId, badges, toWrite(decisions));
+  const { today, isRanked, ...ground } = await readLocked(tx, communityId, postings, ahead);
+  let decision = decide(ground, postings, makeId);
+  const had = await hadBefore(tx, communityId, ground.badges, toWrite(decision.decisions));
   if (had !== undefined) {
-    const known = { ...ground, profiles: locked, badges: { ...badges, had } };
-    ({ decisions, profiles } = decide(known, postings, makeId));
+    decision = decide({ ...ground, badges: { ...ground.badges, had } }, postings, makeId);
   }
+  const { decisions } = decision;
+  const refused = postings.filter((_posting, at) => decisions[at] instanceof Refusal);
+  if (await areThereNow(tx, communityId, refused, ahead)) throw new Overtaken();
   const decided = toWrite(decisions);
   if (decided.length > 0) {
+    const activities = activitiesOf(decided, ground.rules, makeId);
     const [awarded, written] = await Promise.all([
       writeAwards(tx, communityId, decided),
-      writePostings(tx, communityId, decided, [...profiles.values()], ground.today),
-      writeActivities(tx, communityId, decided, ground.rules, makeId),
-      addScores(tx, communityId, changesOf(decided)),
+      writePostings(tx, communityId, decided, [...decision.profiles.values()], activities, today),
+      takeBackActivities(tx, communityId, decided),
+      isRanked ? addScores(tx, communityId, changesOf(decided)) : undefined,
       tellLog(tx, communityId, decided),
     ]);
     if (!awarded || written !== decided.length) throw new Overtaken();
@@ -152,6 +166,17 @@ async function postFresh(
   });
 }
 
+/** Whether events stand that didn't when it was looked ahead: a repeat is not refused for what its first did. */
+async function areThereNow(
+  tx: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+  { known }: Pick<Ahead, 'known'>,
+): Promise<boolean> {
+  const unknown = postings.filter((one) => one.reference !== null && !known.has(referenceOf(one)));
+  return unknown.length > 0 && (await readAhead(tx, communityId, unknown)).known.size > 0;
+}
+
 function toWrite(decisions: readonly Decision[]): Decided[] {
   return decisions.filter((one): one is Decided => 'posting' in one);
 }
@@ -162,6 +187,7 @@ async function writePostings(
   communityId: string,
   decided: readonly Decided[],
   profiles: readonly Profile[],
+  activities: readonly NewActivity[],
   today: string,
 ): Promise<number> {
   const events = decided.map(({ id, posting, occurredAt, outcome, level }) => ({
@@ -248,12 +274,13 @@ async function writePostings(
         visits integer, referrals integer, socials integer`,
         daysOf(decided),
       )}
-      order by n."userId", n.day
       on conflict (community_id, user_id, date) do update set
         xp = d.xp + excluded.xp, coins = d.coins + excluded.coins, messages = d.messages + excluded.messages,
         replies = d.replies + excluded.replies, reactions = d.reactions + excluded.reactions,
         visits = d.visits + excluded.visits, referrals = d.referrals + excluded.referrals,
         socials = d.socials + excluded.socials, restated_at = coalesce(excluded.restated_at, d.restated_at)
+    ), activity as (
+      ${addedActivities(tx, communityId, activities)}
     ), used as (
       insert into gamification.rule_use (community_id, user_id, rule_id, day, occurred_at, event_id)
       select ${communityId}, u.*

@@ -16,9 +16,9 @@ export interface ScoreChange {
 
 /**
  * Adds changes to the scores of every run that counts their unit and day, also days long past, and ranks their people. Call
- * it in the transaction that writes the entries, after these, after their people are locked and before the log is
- * appended to.
- * @cost three statements in one round trip; two more for buckets that are full.
+ * it in the transaction that writes the entries, after these, after their people are locked, which holds off new runs, and
+ * before the log is appended to.
+ * @cost two statements in one round trip; two more for buckets that are full.
  */
 export async function addScores(
   tx: Sql,
@@ -41,12 +41,8 @@ export async function addScores(
         else gamification.gained(${communityId}, a.user_id, a.unit, a.first_day, a.last_day)
       end as amount
     from (${added(tx, communityId, counting, changes)}) a`;
-  // Sent in this order without waiting for each other: each reads with a snapshot that is newer than the locks before it.
-  await Promise.all([
-    holdOffNewRuns(tx, communityId),
-    lockRuns(tx, counting),
-    moveScores(tx, communityId, change),
-  ]);
+  // Sent in this order without waiting for each other: the second reads with a snapshot that is newer than the locks.
+  await Promise.all([lockRuns(tx, counting), moveScores(tx, communityId, change)]);
 }
 
 /** What is added to each person in each run, with what tells the run. */
@@ -89,7 +85,9 @@ export async function followRoles(
 ): Promise<void> {
   const roleIds = [...new Set(changes.map(({ roleId }) => roleId))];
   const ranking = tx`community_id = ${communityId} and not dropped and role_ids && ${roleIds}`;
-  await holdOffNewRuns(tx, communityId);
+  await tx`
+    -- holdOffNewRuns
+    select pg_advisory_xact_lock_shared(${scoreLock(tx, communityId)})`;
   await lockRuns(tx, ranking);
   const gone = changes.flatMap(({ roleId, userId }) => (userId === null ? [roleId] : []));
   if (gone.length > 0) {
@@ -130,12 +128,6 @@ export async function followRoles(
       ) now
       where s.score is distinct from now.gained`,
   );
-}
-
-async function holdOffNewRuns(tx: Sql, communityId: string): Promise<void> {
-  await tx`
-    -- holdOffNewRuns
-    select pg_advisory_xact_lock_shared(${lockOf(tx, communityId)})`;
 }
 
 async function lockRuns(tx: Sql, counting: SqlPart): Promise<void> {
@@ -212,10 +204,11 @@ export async function moveScores(tx: Sql, communityId: string, change: SqlPart):
 export async function holdOffPostings(tx: Sql, communityId: string): Promise<void> {
   await tx`
     -- holdOffPostings
-    select pg_advisory_xact_lock(${lockOf(tx, communityId)})`;
+    select pg_advisory_xact_lock(${scoreLock(tx, communityId)})`;
 }
 
-function lockOf(tx: Sql, communityId: string): SqlPart {
+/** The key of the advisory lock of a community's runs: whoever changes scores shares it, who begins a run has it alone. */
+export function scoreLock(tx: Sql, communityId: string): SqlPart {
   return tx`hashtextextended(${`laurel.score ${communityId}`}, 0)`;
 }
 

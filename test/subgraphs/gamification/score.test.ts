@@ -236,7 +236,7 @@ describe('scores: buckets', () => {
 });
 
 describe('scores: cost', () => {
-  it('takes three statements for a posting, whatever its size', async () => {
+  it('takes two statements for a posting, whatever its size', async () => {
     const communityId = await boarded();
     const changes = (count: number) =>
       Array.from({ length: count }, (_, n): ScoreChange => {
@@ -244,7 +244,7 @@ describe('scores: cost', () => {
       });
     const statements = (count: number) => database.statementsOf(() => add(communityId, changes(count)));
     const named = (await statements(1)).filter((name) => !/^(begin|commit)/.test(name));
-    expect(named).toEqual(['holdOffNewRuns', 'lockRuns', 'moveScores']);
+    expect(named).toEqual(['lockRuns', 'moveScores']);
     expect(await statements(1_000)).toEqual(await statements(1));
   });
 });
