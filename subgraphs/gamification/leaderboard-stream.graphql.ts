@@ -55,7 +55,7 @@ class LeaderboardChanged extends StreamItem {
 @ArgsType()
 class LeaderboardStreamArgs {
   static rules = z.object({
-    top: z.number().min(1, '1-100 rows').max(100, 'top: 1-100 rows'),
+    top: z.number().min(1, '1-100 rows').max(100, '1-100 rows'),
   });
 
   @Field(() => ID, { description: 'The leaderboard.' })
