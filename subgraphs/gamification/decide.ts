@@ -373,8 +373,11 @@ export function repeatOf(known: Known, posting: Posting): { repeats: string } | 
     known.occurredAt?.getTime() === posting.occurredAt?.getTime() &&
     isDeepStrictEqual(plain(known.metadata), plain(posting.metadata));
   if (same) return { repeats: known.id };
-  const message = `The reference "${posting.reference}" was used for another event: use a new one for a new event.`;
-  return new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'reference']);
+  // What Laurel posts itself has the caller's idempotency key as its reference.
+  const [input, called] =
+    posting.moves === undefined ? ['reference', 'reference'] : ['idempotencyKey', 'idempotency key'];
+  const message = `The ${called} "${posting.reference}" was used for something else: use a new one.`;
+  return new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', input]);
 }
 
 /** As it comes back from the database. */

@@ -190,8 +190,8 @@ describe('adjustments: refusals', () => {
   };
   it.each([
     ['NOT_FOUND', ['user'], { user: { id: 'usr_nobody' } }],
-    ['IDEMPOTENCY_KEY_REUSED', ['reference'], { amount: 6 }],
-    ['IDEMPOTENCY_KEY_REUSED', ['reference'], { action: 'DECREASE' }],
+    ['IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], { amount: 6 }],
+    ['IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], { action: 'DECREASE' }],
     ['VALIDATION_FAILED', ['amount'], { amount: -1 }],
     ['VALIDATION_FAILED', ['amount'], { amount: '1000000000000001' }],
     ['VALIDATION_FAILED', ['occurredAt'], { occurredAt: '2999-01-01T00:00:00Z' }],
