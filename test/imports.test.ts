@@ -60,6 +60,7 @@ const isDomain = ({ file }: Source) =>
 describe('imports', () => {
   it('of a rule file know no GraphQL, no loader and no server', () => {
     const shared = [
+      'audit',
       'chore',
       'db',
       'errors',

@@ -1,3 +1,4 @@
+import { differences, noteAudit } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -25,7 +26,7 @@ export const mostChannels = 1_000;
 /**
  * Opens a channel.
  * @throws FORBIDDEN, NOT_FOUND (role), VALIDATION_FAILED, LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
- * @cost up to six statements, one transaction.
+ * @cost up to seven statements, one transaction.
  */
 export async function createChannel(
   sql: Sql,
@@ -61,6 +62,10 @@ export async function createChannel(
         select count(*) from community.channel where community_id = ${communityId} and kind <> 'DIRECT'
       ) < ${mostChannels}`;
     if (count === 0) throw new Refusal('LIMIT_EXCEEDED', `A community has ${mostChannels} channels at most.`);
+    await noteAudit(tx, communityId, principal, {
+      action: 'CHANNEL_CREATED',
+      details: { id, ...told(wish) },
+    });
     return { channel: await ownWork(tx, communityId, id), replayed: false };
   });
 }
@@ -68,7 +73,7 @@ export async function createChannel(
 /**
  * Changes a channel; what is left out stays. Its kind stays what it is: what was whispered isn't told to everybody.
  * @throws FORBIDDEN, NOT_FOUND (channel, role), VALIDATION_FAILED
- * @cost up to five statements, one transaction.
+ * @cost up to six statements, one transaction.
  */
 export async function updateChannel(
   sql: Sql,
@@ -92,6 +97,9 @@ export async function updateChannel(
         iframe_url = ${next.iframeUrl}, hidden = ${next.hidden}, view_role_ids = ${next.viewRoleIds as string[] | null},
         post_role_ids = ${next.postRoleIds as string[] | null}, updated_at = clock_timestamp()
       where community_id = ${communityId} and id = ${id}`;
+    const details = differences(told(channel), told(next));
+    if (Object.keys(details).length > 0)
+      await noteAudit(tx, communityId, principal, { action: 'CHANNEL_UPDATED', details: { id, ...details } });
     return ownWork(tx, communityId, id);
   });
 }
@@ -99,7 +107,7 @@ export async function updateChannel(
 /**
  * Closes a channel for good; nobody reads what was said in it any more. Direct channels are closed by keys of the community.
  * @throws FORBIDDEN, NOT_FOUND
- * @cost four statements, one transaction.
+ * @cost five statements, one transaction.
  */
 export async function deleteChannel(sql: Sql, principal: Principal, id: string): Promise<string> {
   const communityId = communityOf(principal);
@@ -112,6 +120,10 @@ export async function deleteChannel(sql: Sql, principal: Principal, id: string):
     await tx`
       -- deleteChannel
       delete from community.channel where community_id = ${communityId} and id = ${id}`;
+    await noteAudit(tx, communityId, principal, {
+      action: 'CHANNEL_DELETED',
+      details: { id, ...told(channel) },
+    });
     return id;
   });
 }
@@ -157,6 +169,12 @@ export async function openDirectChannel(sql: Sql, principal: Principal, userId: 
     on conflict (community_id, low_user_id, high_user_id) where kind = 'DIRECT' do nothing`;
   const [opened] = await known();
   return ownWork(sql, communityId, opened?.id ?? '');
+}
+
+/** A channel as the audit tells of it. */
+function told(channel: ChannelWish | Channel): ChannelWish {
+  const { topic, description, kind, category, iframeUrl, hidden, viewRoleIds, postRoleIds } = channel;
+  return { topic, description, kind, category, iframeUrl, hidden, viewRoleIds, postRoleIds };
 }
 
 function mustManageChannels(sql: Sql, principal: Principal) {

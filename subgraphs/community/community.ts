@@ -1,4 +1,5 @@
-import { alignTo, type Sql } from '../db.ts';
+import { differences, noteAudit } from '../audit.ts';
+import { alignTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { communityOf, type Principal } from '../principal.ts';
@@ -49,12 +50,24 @@ export async function updateCommunity(
   principal: Principal,
   { eventsAddMembers }: CommunitySettings,
 ): Promise<void> {
-  await mustHave(sql, principal, 'ADMINISTRATOR', 'Setting what the community allows');
-  await sql`
-    -- updateCommunity
-    update community.community
-    set events_add_members = coalesce(${eventsAddMembers ?? null}, events_add_members)
-    where community_id = ${communityOf(principal)}`;
+  const communityId = communityOf(principal);
+  await transaction(sql, async (tx) => {
+    await mustHave(tx, principal, 'ADMINISTRATOR', 'Setting what the community allows');
+    const [before] = await tx<{ eventsAddMembers: boolean }[]>`
+      -- updateCommunity: as it was
+      select events_add_members as "eventsAddMembers" from community.community
+      where community_id = ${communityId}
+      for update`;
+    if (before === undefined) return;
+    const after = { eventsAddMembers: eventsAddMembers ?? before.eventsAddMembers };
+    const details = differences(before, after);
+    if (Object.keys(details).length === 0) return;
+    await tx`
+      -- updateCommunity
+      update community.community set events_add_members = ${after.eventsAddMembers}
+      where community_id = ${communityId}`;
+    await noteAudit(tx, communityId, principal, { action: 'COMMUNITY_UPDATED', details });
+  });
 }
 
 /** What a community begins with. */

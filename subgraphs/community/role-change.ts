@@ -1,3 +1,4 @@
+import { differences, noteAudit } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -23,7 +24,7 @@ export const mostRolesOfPerson = 100;
 /**
  * Makes a role.
  * @throws FORBIDDEN, LIMIT_EXCEEDED, IDEMPOTENCY_KEY_REUSED
- * @cost up to six statements, one transaction.
+ * @cost up to seven statements, one transaction.
  */
 export async function createRole(
   sql: Sql,
@@ -47,6 +48,7 @@ export async function createRole(
         ${wish.permissions as string[]}, ${idempotencyKey}, ${made.asked}
       where (select count(*) from community.role where community_id = ${communityId}) < ${mostRoles}`;
     if (count === 0) throw new Refusal('LIMIT_EXCEEDED', `A community has ${mostRoles} roles at most.`);
+    await noteAudit(tx, communityId, principal, { action: 'ROLE_CREATED', details: { id, ...told(wish) } });
     return { role: await roleById(tx, communityId, id), replayed: false };
   });
 }
@@ -54,7 +56,7 @@ export async function createRole(
 /**
  * Changes a role; what is left out stays.
  * @throws FORBIDDEN, NOT_FOUND
- * @cost four statements, one transaction.
+ * @cost up to six statements, one transaction.
  */
 export async function updateRole(
   sql: Sql,
@@ -77,14 +79,18 @@ export async function updateRole(
       set title = ${tx.json(title)}, color = ${color}, rank = ${rank}, billable = ${billable},
         permissions = ${permissions as string[]}, updated_at = clock_timestamp()
       where community_id = ${communityId} and id = ${id}`;
-    return roleById(tx, communityId, id);
+    const next = await roleById(tx, communityId, id);
+    const details = differences(told(role), told(next));
+    if (Object.keys(details).length > 0)
+      await noteAudit(tx, communityId, principal, { action: 'ROLE_UPDATED', details: { id, ...details } });
+    return next;
   });
 }
 
 /**
  * Deletes a role: nobody has it any more, and channels that were for its holders alone are for nobody but administrators.
  * @throws FORBIDDEN, NOT_FOUND
- * @cost five statements, one transaction, O(holders) rows.
+ * @cost six statements, one transaction, O(holders) rows.
  */
 export async function deleteRole(sql: Sql, principal: Principal, id: string): Promise<string> {
   const communityId = communityOf(principal);
@@ -102,6 +108,7 @@ export async function deleteRole(sql: Sql, principal: Principal, id: string): Pr
       set view_role_ids = array_remove(view_role_ids, ${id}), post_role_ids = array_remove(post_role_ids, ${id})
       where community_id = ${communityId} and kind <> 'DIRECT'
         and (${id} = any(view_role_ids) or ${id} = any(post_role_ids))`;
+    await noteAudit(tx, communityId, principal, { action: 'ROLE_DELETED', details: { id, ...told(role) } });
     return id;
   });
 }
@@ -109,7 +116,7 @@ export async function deleteRole(sql: Sql, principal: Principal, id: string): Pr
 /**
  * Gives a role to a person; one who has it keeps it.
  * @throws FORBIDDEN, NOT_FOUND (role, person), LIMIT_EXCEEDED
- * @cost up to six statements, one transaction.
+ * @cost up to seven statements, one transaction.
  */
 export async function assignRole(
   sql: Sql,
@@ -118,7 +125,7 @@ export async function assignRole(
 ): Promise<void> {
   const communityId = communityOf(principal);
   await transaction(sql, async (tx) => {
-    await mustGive(tx, principal, roleId);
+    const { title } = await mustGive(tx, principal, roleId);
     const [person] = await tx<{ id: string | null; held: number; has: boolean }[]>`
       -- assignRole: to whom
       select m.user_id as id, count(h.role_id)::int as held, coalesce(bool_or(h.role_id = ${roleId}), false) as has
@@ -131,14 +138,17 @@ export async function assignRole(
     }
     if (person.held >= mostRolesOfPerson && !person.has)
       throw new Refusal('LIMIT_EXCEEDED', `A person has ${mostRolesOfPerson} roles at most.`);
+    if (person.has) return;
     await assignRoles(tx, communityId, roleId, [userId]);
+    const details = { id: roleId, title };
+    await noteAudit(tx, communityId, principal, { action: 'ROLE_ASSIGNED', userId, details });
   });
 }
 
 /**
  * Takes a role from a person; one who doesn't have it goes without.
  * @throws FORBIDDEN, NOT_FOUND (role)
- * @cost four statements, one transaction.
+ * @cost up to five statements, one transaction.
  */
 export async function unassignRole(
   sql: Sql,
@@ -147,15 +157,18 @@ export async function unassignRole(
 ): Promise<void> {
   const communityId = communityOf(principal);
   await transaction(sql, async (tx) => {
-    await mustGive(tx, principal, roleId);
-    await tx`
+    const { title } = await mustGive(tx, principal, roleId);
+    const { count } = await tx`
       -- unassignRole
       delete from community.role_member
       where community_id = ${communityId} and user_id = ${userId} and role_id = ${roleId}`;
+    if (count === 0) return;
+    const details = { id: roleId, title };
+    await noteAudit(tx, communityId, principal, { action: 'ROLE_UNASSIGNED', userId, details });
   });
 }
 
-/** Sets what every member may, whatever the roles. @throws FORBIDDEN @cost three statements, one transaction. */
+/** Sets what every member may, whatever the roles. @throws FORBIDDEN @cost up to four statements, one transaction. */
 export async function setMemberPermissions(
   sql: Sql,
   principal: Principal,
@@ -166,21 +179,32 @@ export async function setMemberPermissions(
     await lockAccess(tx, communityId);
     const standing = await mustHave(tx, principal, 'ADMINISTRATOR', 'Saying what every member may');
     mustHoldAll(standing, permissions, ['input', 'permissions']);
-    await tx`
+    const [was] = await tx<{ permissions: string[] }[]>`
       -- setMemberPermissions
-      update community.community set member_permissions = ${permissions as string[]}
-      where community_id = ${communityId}`;
+      update community.community c set member_permissions = ${permissions as string[]}
+      from community.community was
+      where c.community_id = ${communityId} and was.community_id = c.community_id
+      returning was.member_permissions as permissions`;
+    const details = differences({ permissions: was?.permissions ?? [] }, { permissions: [...permissions] });
+    if (Object.keys(details).length > 0)
+      await noteAudit(tx, communityId, principal, { action: 'MEMBER_PERMISSIONS_SET', details });
   });
 }
 
-/** Checks that the caller may give and take a role. */
-async function mustGive(sql: Sql, principal: Principal, roleId: string): Promise<void> {
+/** A role as the audit tells of it. */
+function told({ title, color, rank: order, billable, permissions }: RoleWish | Role) {
+  return { title, color, order, billable, permissions };
+}
+
+/** The role, which the caller may give and take. */
+async function mustGive(sql: Sql, principal: Principal, roleId: string): Promise<Role> {
   const communityId = communityOf(principal);
   await lockAccess(sql, communityId);
   const standing = await mustManageRoles(sql, principal);
   const role = await roleById(sql, communityId, roleId, 'roleId');
   mustStandAbove(standing, role.rank, ['input', 'roleId']);
   mustHoldAll(standing, role.permissions, ['input', 'roleId']);
+  return role;
 }
 
 function mustManageRoles(sql: Sql, principal: Principal): Promise<Standing> {

@@ -1,10 +1,10 @@
+import { differences, noteAudit } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { type Audience, communityOf, type Principal } from '../principal.ts';
 import { allScopes, type Scope } from '../scopes.ts';
 import { administers, mustAdminister } from './administrator.ts';
 import { type ApiKey, type ApiKeyKind, addKey, columns, hashOf, keysById, newSecret } from './api-key.ts';
-import { noteAudit } from './audit.ts';
 import { makeOnce } from './made.ts';
 import { mustBeActive, mustHold, wantedChannels, wantedEnd, wantedScopes } from './right.ts';
 
@@ -303,17 +303,4 @@ function allOfThem(scopes: readonly string[] | null | undefined): Scope[] {
 
 function limitsOf({ scopes, channelIds, audience, expiresAt }: ApiKey) {
   return { scopes, channelIds, audience, expiresAt };
-}
-
-/** What changes, each with what it was and what it becomes. */
-function differences<Values extends object>(
-  before: Values,
-  after: Values,
-): Partial<Record<keyof Values, object>> {
-  const names = Object.keys(before) as (keyof Values)[];
-  return Object.fromEntries(
-    names
-      .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
-      .map((name) => [name, { before: before[name], after: after[name] }]),
-  ) as Partial<Record<keyof Values, object>>;
 }

@@ -13,12 +13,13 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { z } from 'zod';
+import type { AuditAction as Action } from '../audit.ts';
 import type { Context } from '../context.ts';
 import { type Feature, Paged, Scoped } from '../feature.ts';
 import { DateTime, Json } from '../scalars.ts';
 import { Connection, type ConnectionOf, connectionOf, PageArgs } from '../shared.graphql.ts';
 import { ApiKey, apiKeyById } from './api-key.graphql.ts';
-import { type AuditAction as Action, auditPage, pruneAudit, type AuditEntry as Row } from './audit.ts';
+import { auditPage, pruneAudit, type AuditEntry as Row } from './audit.ts';
 import { User, userById } from './user.graphql.ts';
 
 enum AuditAction {
@@ -30,6 +31,16 @@ enum AuditAction {
   SESSION_ENDED = 'SESSION_ENDED',
   PENALTY_APPLIED = 'PENALTY_APPLIED',
   PENALTY_REVOKED = 'PENALTY_REVOKED',
+  COMMUNITY_UPDATED = 'COMMUNITY_UPDATED',
+  MEMBER_PERMISSIONS_SET = 'MEMBER_PERMISSIONS_SET',
+  ROLE_CREATED = 'ROLE_CREATED',
+  ROLE_UPDATED = 'ROLE_UPDATED',
+  ROLE_DELETED = 'ROLE_DELETED',
+  ROLE_ASSIGNED = 'ROLE_ASSIGNED',
+  ROLE_UNASSIGNED = 'ROLE_UNASSIGNED',
+  CHANNEL_CREATED = 'CHANNEL_CREATED',
+  CHANNEL_UPDATED = 'CHANNEL_UPDATED',
+  CHANNEL_DELETED = 'CHANNEL_DELETED',
 }
 registerEnumType(AuditAction, {
   name: 'AuditAction',
@@ -43,6 +54,16 @@ registerEnumType(AuditAction, {
     SESSION_ENDED: { description: 'A session was ended before its time.' },
     PENALTY_APPLIED: { description: 'A person was warned, suspended or banned.' },
     PENALTY_REVOKED: { description: 'A penalty was taken back.' },
+    COMMUNITY_UPDATED: { description: 'What the community allows was changed.' },
+    MEMBER_PERMISSIONS_SET: { description: 'What every member may do was changed.' },
+    ROLE_CREATED: { description: 'A role was made.' },
+    ROLE_UPDATED: { description: 'A role was changed.' },
+    ROLE_DELETED: { description: 'A role was deleted.' },
+    ROLE_ASSIGNED: { description: 'A person got a role.' },
+    ROLE_UNASSIGNED: { description: 'A role was taken from a person.' },
+    CHANNEL_CREATED: { description: 'A channel was opened.' },
+    CHANNEL_UPDATED: { description: 'A channel was changed.' },
+    CHANNEL_DELETED: { description: 'A channel was closed.' },
   },
 });
 
@@ -69,7 +90,8 @@ registerEnumType(CredentialKind, {
 
 @ObjectType({
   simpleResolvers: true,
-  description: 'What somebody did with a key, a session or a person; kept for 400 days. Scope: audit:read.',
+  description:
+    'What somebody did with a key, a session, a person, a role, a channel or the community; kept for 400 days. Scope: audit:read.',
 })
 @Scoped('audit:read')
 class AuditEntry {
@@ -89,7 +111,8 @@ class AuditEntry {
   sessionId!: string | null;
 
   @Field(() => Json, {
-    description: 'Names, scopes, channels and times; of a change what was before and after. Never a secret.',
+    description:
+      'Names, rights, times, and `id` of a role or channel; of a change what was before and after. Never a secret.',
   })
   details!: Record<string, unknown>;
 }
@@ -138,7 +161,7 @@ class AuditArgs extends PageArgs {
 class AuditResolver {
   @Query(() => AuditConnection, {
     description:
-      'What was done with keys, sessions and people, newest first; to people, for administrators. Scope: audit:read.',
+      'What was done with keys, sessions, people, roles and channels, newest first; to people, for administrators. Scope: audit:read.',
   })
   @Scoped('audit:read')
   @Paged()

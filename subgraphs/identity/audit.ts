@@ -1,21 +1,11 @@
+import type { AuditAction } from '../audit.ts';
 import type { Sql } from '../db.ts';
-import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { communityOf, type Principal, type PrincipalKind } from '../principal.ts';
 import { mustAdminister } from './administrator.ts';
 
-// Who did what with keys, sessions and people: written in the transaction of what it tells of, never changed, and forgotten
-// after 400 days. The table refuses anything else.
-
-export type AuditAction =
-  | 'KEY_CREATED'
-  | 'KEY_UPDATED'
-  | 'KEY_ROTATED'
-  | 'KEY_REVOKED'
-  | 'SESSION_BEGUN'
-  | 'SESSION_ENDED'
-  | 'PENALTY_APPLIED'
-  | 'PENALTY_REVOKED';
+// Who did what with keys, sessions, people, roles and channels: written where it is done, never changed, and forgotten after
+// 400 days. The table refuses anything else.
 
 export interface AuditEntry {
   id: string;
@@ -29,16 +19,6 @@ export interface AuditEntry {
   sessionId: string | null;
   userId: string | null;
   details: Record<string, unknown>;
-}
-
-/** What was done, to which key, session or person, and whose that is. */
-export interface Audited {
-  action: AuditAction;
-  keyId?: string;
-  sessionId?: string;
-  userId?: string | null;
-  /** Names, scopes and times; never a secret. */
-  details?: Record<string, unknown>;
 }
 
 export interface AuditFilter {
@@ -56,26 +36,6 @@ export interface AuditFilter {
 
 /** How long entries are kept; the table knows the same number. */
 export const auditRetentionDays = 400;
-
-/** Notes what a caller does. @param sql  the transaction that does it. */
-export async function noteAudit(
-  sql: Sql,
-  communityId: string,
-  { kind, userId, keyId, sessionId }: Principal,
-  done: Audited,
-): Promise<void> {
-  await sql`
-    -- noteAudit
-    insert into identity.audit_entry (
-      community_id, id, action, actor_kind, actor_user_id, actor_key_id, actor_session_id,
-      key_id, session_id, user_id, details
-    )
-    values (
-      ${communityId}, ${newId('AuditEntry')}, ${done.action}, ${kind.toUpperCase()}, ${userId ?? null},
-      ${keyId ?? null}, ${sessionId ?? null}, ${done.keyId ?? null}, ${done.sessionId ?? null},
-      ${done.userId ?? null}, ${sql.json((done.details ?? {}) as never)}
-    )`;
-}
 
 /**
  * A page of entries, newest first.

@@ -1,9 +1,9 @@
+import { noteAudit } from '../audit.ts';
 import { alignTo, groupTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
-import { noteAudit } from './audit.ts';
 import { lockCredentials, makeOnce } from './made.ts';
 
 // Misconduct: warnings, suspensions that end by themselves, and bans. A key of the community decides by its scope; a person

@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { noteAudit } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -7,7 +8,6 @@ import { anonymous, communityOf, covers, type Principal } from '../principal.ts'
 import { personScopes } from '../scopes.ts';
 import { administers } from './administrator.ts';
 import { hashOf } from './api-key.ts';
-import { noteAudit } from './audit.ts';
 import { makeOnce } from './made.ts';
 import { mustBeActive, wantedChannels, wantedScopes } from './right.ts';
 import { type UserIdentifier, userIdBy } from './user.ts';

@@ -11,7 +11,7 @@ import { addAdministrators } from '../../../subgraphs/community/member.ts';
 import { anonymous } from '../../../subgraphs/principal.ts';
 import { newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
-import { asking } from '../../kit/subgraph.ts';
+import { type Answer, asking } from '../../kit/subgraph.ts';
 
 let database: TestDatabase;
 const { ask, errorsOf, entities } = asking(community, () => database.resources);
@@ -155,3 +155,107 @@ describe('community: refusals', () => {
     ]);
   });
 });
+
+describe('the audit of what administrators do', () => {
+  const en = (text: string) => [{ lang: 'en', text }];
+  const role = { title: en('Host'), permissions: ['POST_MESSAGES'], idempotencyKey: 'role' };
+  const channel = { kind: 'OPEN', topic: en('Talk'), idempotencyKey: 'channel' };
+
+  /** Each mutation as it is sent, by the ids that those before it gave; what it leaves; what a change tells. */
+  const steps: [
+    string,
+    (known: { userId: string; roleId: string; channelId: string }) => object,
+    string,
+    object,
+  ][] = [
+    [
+      'updateCommunity',
+      () => ({ eventsAddMembers: true }),
+      'COMMUNITY_UPDATED',
+      { eventsAddMembers: was(false, true) },
+    ],
+    ['createRole', () => role, 'ROLE_CREATED', { permissions: ['POST_MESSAGES'], title: { en: 'Host' } }],
+    ['updateRole', ({ roleId }) => ({ id: roleId, order: 7 }), 'ROLE_UPDATED', { order: was(0, 7) }],
+    ['assignRole', ({ userId, roleId }) => ({ userId, roleId }), 'ROLE_ASSIGNED', { title: { en: 'Host' } }],
+    [
+      'unassignRole',
+      ({ userId, roleId }) => ({ userId, roleId }),
+      'ROLE_UNASSIGNED',
+      { title: { en: 'Host' } },
+    ],
+    ['deleteRole', ({ roleId }) => ({ id: roleId }), 'ROLE_DELETED', { title: { en: 'Host' } }],
+    [
+      'setMemberPermissions',
+      () => ({ permissions: ['POST_MESSAGES'] }),
+      'MEMBER_PERMISSIONS_SET',
+      { permissions: { before: expect.arrayContaining(['ALLOW_DM']), after: ['POST_MESSAGES'] } },
+    ],
+    ['createChannel', () => channel, 'CHANNEL_CREATED', { topic: { en: 'Talk' }, hidden: false }],
+    [
+      'updateChannel',
+      ({ channelId }) => ({ id: channelId, hidden: true }),
+      'CHANNEL_UPDATED',
+      { hidden: was(false, true) },
+    ],
+    ['deleteChannel', ({ channelId }) => ({ id: channelId }), 'CHANNEL_DELETED', { topic: { en: 'Talk' } }],
+  ];
+
+  /** What people do for themselves, and what is its own record. */
+  const unnoted = ['openDirectChannel', 'recordFieldChange'];
+
+  const selections: Record<string, string> = { createRole: 'role { id }', createChannel: 'channel { id }' };
+
+  it('knows every mutation', () => {
+    const fields = Object.keys(community.schema.getMutationType()?.getFields() ?? {});
+    expect([...steps.map(([name]) => name), ...unnoted].sort()).toEqual(fields.sort());
+  });
+
+  it('tells of each once, with who did it and what became another', async () => {
+    const place = await newCommunity(database.resources, { members: 2 });
+    const [admin = '', userId = ''] = place.memberIds;
+    await addAdministrators(database.sql, place.id, [admin]);
+    const known = { userId, roleId: '', channelId: '' };
+    for (const [name, inputOf] of steps) {
+      const input = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+      const operation = `mutation ($input: ${input}!) {
+        done: ${name}(input: $input) { ${selections[name] ?? ''} userErrors { message } }
+      }`;
+      // A repeat changes nothing, and is refused where what it names is gone: neither is told.
+      const { done } = await ask(place.person(0), operation, { input: inputOf(known) });
+      await ask(place.person(0), operation, { input: inputOf(known) });
+      expect(done.userErrors, name).toEqual([]);
+      known.roleId = done.role?.id ?? known.roleId;
+      known.channelId = done.channel?.id ?? known.channelId;
+    }
+    const told = await database.sql<Answer[]>`
+      select action, actor_user_id as "actorUserId", user_id as "userId", details
+      from identity.audit_entry where community_id = ${place.id} order by at, id`;
+    expect(told).toEqual(
+      steps.map(([name, , action, details]) => ({
+        action,
+        actorUserId: admin,
+        userId: name.endsWith('ssignRole') ? userId : null,
+        details: expect.objectContaining({
+          ...details,
+          ...(/Role$/.test(name) && { id: known.roleId }),
+          ...(/Channel$/.test(name) && { id: known.channelId }),
+        }),
+      })),
+    );
+  });
+
+  it('tells of nothing that was refused', async () => {
+    const place = await newCommunity(database.resources, { members: 1 });
+    const operation = `mutation ($input: CreateRoleInput!) { createRole(input: $input) { userErrors { code } } }`;
+    expect((await ask(place.person(0), operation, { input: role })).createRole.userErrors).toEqual([
+      { code: 'FORBIDDEN' },
+    ]);
+    expect(
+      await database.sql`select from identity.audit_entry where community_id = ${place.id}`,
+    ).toHaveLength(0);
+  });
+});
+
+function was(before: unknown, after: unknown): object {
+  return { before, after };
+}
