@@ -76,14 +76,17 @@ export async function deleteMessage(sql: Sql, principal: Principal, message: Mes
   return before ?? message;
 }
 
-/** Tells the log of the messages `m`; `user_id` is the person who changed them, null for a key of the community. */
-function toldOf(sql: Sql, principal: Principal, kind: string) {
+/**
+ * Tells the log of the messages `m`; `user_id` is the person who changed them, null for a key of the community.
+ * @param also  what else the event says.
+ */
+export function toldOf(sql: Sql, principal: Principal, kind: string, also: Record<string, boolean> = {}) {
   return sql`
     select log.append(${communityOf(principal)}, 'messages', jsonb_agg(jsonb_build_object(
       'kind', ${kind}::text, 'user_id', ${principal.userId ?? null}::text, 'channel_id', channel_id,
       'payload', jsonb_strip_nulls(jsonb_build_object(
         'messageId', id, 'authorId', author_id, 'replyToId', reply_to_id, 'audienceId', audience_id
-      ))
+      )) || ${sql.json(also)}
     )))
     from m
     having count(*) > 0`;

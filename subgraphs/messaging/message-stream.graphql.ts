@@ -84,6 +84,20 @@ class MessageReacted extends MessageEvent {
   added!: boolean;
 }
 
+@ObjectType({
+  implements: StreamItem,
+  simpleResolvers: true,
+  description: 'A message was pinned to its channel, or the pin was taken off.',
+})
+@Partner()
+class MessagePinned extends MessageEvent {
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  occurredAt!: Date;
+
+  @Field(() => Boolean, { description: 'Pinned; false: the pin was taken off.' })
+  pinned!: boolean;
+}
+
 const channelIdsRule = z
   .array(z.string().max(64))
   .min(1, 'name 1-100 channels')
@@ -116,7 +130,7 @@ class MessageStreamResolver {
   @Partner()
   @Subscription(() => StreamItem, {
     description:
-      'What happens in channels: StreamReady or, with `after`, what was missed and StreamResumed; then MessagePosted, MessageEdited, MessageDeleted and MessageReacted. Scope: messages:read.',
+      'What happens in channels: StreamReady or, with `after`, what was missed and StreamResumed; then MessagePosted, MessageEdited, MessageDeleted, MessageReacted and MessagePinned. Scope: messages:read.',
     subscribe: async ({ args, context }: { args: MessagesArgs; context: Context }) => {
       const { channelIds, after } = checked(MessagesArgs, args);
       const filter = await channelFilter(context, channelIds);
@@ -200,7 +214,7 @@ function eventResolver(item: () => ClassType<MessageEvent>, byWhom: string) {
   return EventResolver;
 }
 
-const items = { MessagePosted, MessageEdited, MessageDeleted, MessageReacted };
+const items = { MessagePosted, MessageEdited, MessageDeleted, MessageReacted, MessagePinned };
 
 /** The item of an event of one of these kinds, but for its cursor and moment. */
 export function messageItem({ kind, userId, payload }: LogEvent): StreamItem {
@@ -217,6 +231,7 @@ export const messageStream: Feature = {
     eventResolver(() => MessageEdited, 'Who edited it; null: a key of the community.'),
     eventResolver(() => MessageDeleted, 'Who deleted it; null: a key of the community.'),
     eventResolver(() => MessageReacted, 'Whose reaction it is.'),
+    eventResolver(() => MessagePinned, 'Who did it; null: a key of the community.'),
   ],
   types: [...Object.values(items), ...controlItems],
 };

@@ -52,7 +52,7 @@ class PinResolver {
   @Write(() => PinMessagePayload, {
     scope: 'messages:write',
     description:
-      'Pins a message to its channel, which has 50 pinned ones at most. Administrators, roles that manage messages and keys of the community pin.',
+      'Pins a message to its channel, which has 50 pinned ones at most. Administrators, roles that may pin or manage messages and keys of the community pin.',
   })
   async pinMessage(
     @Arg('input', () => PinMessageInput, { description: 'Which message.' }) { messageId }: PinMessageInput,
@@ -91,7 +91,9 @@ class PinResolver {
 
 async function pinned(context: Context, messageId: string, isPinned: boolean): Promise<Row> {
   const message = await messageNamed(context, messageId);
-  return setPinned(context.sql, context.principal, message, isPinned);
+  const changed = await setPinned(context.sql, context.principal, message, isPinned);
+  context.tail.wake();
+  return changed;
 }
 
 export const pin: Feature = { name: 'pin', resolvers: [PinResolver] };

@@ -2,7 +2,8 @@ import { groupTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { communityOf, type Principal } from '../principal.ts';
-import { type Message, messageColumns, readable } from './message.ts';
+import { type Message, messageColumns, messagesById, readable } from './message.ts';
+import { toldOf } from './message-change.ts';
 import { may } from './right.ts';
 
 // Pins: the few messages of a channel that newcomers should see first.
@@ -11,7 +12,7 @@ import { may } from './right.ts';
 export const mostPins = 50;
 
 /**
- * Pins a message or takes the pin off; what is so already stays as it is.
+ * Pins a message or takes the pin off, and tells the log; what is so already stays as it is.
  * @param message  as the caller read it.
  * @throws FORBIDDEN  for whoever may not pin there.   @throws CONFLICT  it is deleted.
  * @throws LIMIT_EXCEEDED  the channel has `mostPins` of them.
@@ -28,36 +29,36 @@ export async function setPinned(
     const problem = 'Pinning takes the permission PIN_MESSAGES or MANAGE_MESSAGES in the channel.';
     throw new Refusal('FORBIDDEN', problem, {}, ['input', 'messageId']);
   }
-  const changed = await transaction(sql, async (tx) => {
+  return transaction(sql, async (tx) => {
     // One at a time in a channel, or two could both be the last that there is room for.
     await tx`
       -- setPinned: alone
       select pg_advisory_xact_lock(hashtextextended(${`${communityId} ${channelId} pins`}, 0))`;
-    const [row] = await tx<(Message & { isFull: boolean })[]>`
+    const [changed] = await tx<Message[]>`
       -- setPinned
-      with room as (
-        select count(*) >= ${mostPins} as is_full
-        from messaging.message
-        where community_id = ${communityId} and channel_id = ${channelId} and pinned_at is not null and id <> ${id}
-      )
-      update messaging.message m
-      set pinned_at = case
-        when not ${pinned} then null
-        when m.pinned_at is null and not room.is_full then clock_timestamp()
-        else m.pinned_at
-      end
-      from room
-      where m.community_id = ${communityId} and m.id = ${id} and m.deleted_at is null
-      returning ${messageColumns(tx)}, room.is_full as "isFull"`;
-    return row;
+      with m as (
+        update messaging.message
+        set pinned_at = case when ${pinned} then clock_timestamp() end
+        where community_id = ${communityId} and id = ${id} and deleted_at is null
+          and (pinned_at is not null) <> ${pinned}
+          and (not ${pinned} or ${mostPins} > (
+            select count(*) from messaging.message
+            where community_id = ${communityId} and channel_id = ${channelId} and pinned_at is not null
+          ))
+        returning *
+      ), told as (${toldOf(tx, principal, 'MessagePinned', { pinned })})
+      select ${messageColumns(tx)} from m, (select count(*) from told) t`;
+    if (changed !== undefined) return changed;
+    const [asItIs] = await messagesById(tx, principal, [id]);
+    const path = ['input', 'messageId'];
+    if (asItIs == null || asItIs.deletedAt !== null)
+      throw new Refusal('CONFLICT', 'The message is deleted.', {}, path);
+    if (pinned && asItIs.pinnedAt === null) {
+      const problem = `A channel has at most ${mostPins} pinned messages: take the pin off another.`;
+      throw new Refusal('LIMIT_EXCEEDED', problem, {}, path);
+    }
+    return asItIs;
   });
-  const path = ['input', 'messageId'];
-  if (changed === undefined) throw new Refusal('CONFLICT', 'The message is deleted.', {}, path);
-  if (pinned && changed.pinnedAt === null) {
-    const problem = `A channel has at most ${mostPins} pinned messages: take the pin off another.`;
-    throw new Refusal('LIMIT_EXCEEDED', problem, {}, path);
-  }
-  return changed;
 }
 
 /**

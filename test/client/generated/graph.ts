@@ -110,6 +110,7 @@ export type XpOfSubscription = { xp:
     | { __typename: 'LevelChanged', cursor: string }
     | { __typename: 'MessageDeleted', cursor: string }
     | { __typename: 'MessageEdited', cursor: string }
+    | { __typename: 'MessagePinned', cursor: string }
     | { __typename: 'MessagePosted', cursor: string }
     | { __typename: 'MessageReacted', cursor: string }
     | { __typename: 'StreamEnding', cursor: string }

@@ -5,11 +5,11 @@ import { messagesById } from '../../../subgraphs/messaging/message.ts';
 import { mostPins, setPinned } from '../../../subgraphs/messaging/pin.ts';
 import { newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
-import { asking } from '../../kit/subgraph.ts';
+import { asking, take } from '../../kit/subgraph.ts';
 import { said } from '../../kit/talk.ts';
 
 let database: TestDatabase;
-const { ask, entities } = asking(messaging, () => database.resources);
+const { ask, entities, listen } = asking(messaging, () => database.resources);
 beforeAll(async () => {
   database = await freshDatabase();
 });
@@ -23,6 +23,10 @@ const unpin = `mutation ($input: UnpinMessageInput!) { unpinMessage(input: $inpu
 } }`;
 const list =
   '{ pinnedMessages(first: $first, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } }';
+
+const subscription = `subscription ($channelIds: [ID!]!) { messages(channelIds: $channelIds) {
+  __typename ... on MessagePinned { pinned by { id } message { id } }
+} }`;
 
 async function pinAll(place: TestCommunity, ids: readonly string[]): Promise<void> {
   for (const message of await messagesById(database.sql, place.system, ids)) {
@@ -42,6 +46,27 @@ describe('pins', () => {
     const page = await pageAfter();
     expect(page.nodes).toEqual([{ id: ids[1] }, { id: ids[0] }]);
     expect((await pageAfter(page.pageInfo.endCursor)).nodes).toEqual([{ id: ids[2] }]);
+  });
+
+  it('are told to those who follow the channel, once each', async () => {
+    const place = await newCommunity(database.resources);
+    const [admin = ''] = place.memberIds;
+    await addAdministrators(database.sql, place.id, [admin]);
+    const [id] = await said(database.sql, place, {});
+    const items = await listen(place.person(1), subscription, { channelIds: place.channelIds.slice(0, 1) });
+    const input = { messageId: id };
+    for (const operation of [pin, pin]) await ask(place.person(0), operation, { input });
+    const told = { __typename: 'MessagePinned', message: { id } };
+    expect(await take(items, 2)).toEqual([
+      { __typename: 'StreamReady' },
+      { ...told, pinned: true, by: { id: admin } },
+    ]);
+    for (const operation of [unpin, unpin, pin]) await ask(place.system, operation, { input });
+    expect(await take(items, 2)).toEqual([
+      { ...told, pinned: false, by: null },
+      { ...told, pinned: true, by: null },
+    ]);
+    await items.return(undefined);
   });
 
   it('stay as they are when repeated, and go when taken off or with the message', async () => {
