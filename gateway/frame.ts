@@ -10,15 +10,19 @@ export interface Wire {
   duplex: Duplex;
 }
 
-/** What sockets may hold that their peers don't read, in bytes: each of them, and all together. */
-const mostHeld = 1_048_576;
-const mostHeldByAll = 268_435_456;
-/** However many they are, each may hold this much. */
-const leastHeld = 16_384;
+/** What sockets may hold that their peers don't read, in bytes. */
+export interface Unread {
+  each: number;
+  all: number;
+  /** However many they are, each may hold this much. */
+  least: number;
+}
+
+export const mostUnread: Unread = { each: 1_048_576, all: 268_435_456, least: 16_384 };
 
 /** How many bytes one of so many sockets may hold. */
-export function heldBytes(sockets: number): number {
-  return Math.max(leastHeld, Math.min(mostHeld, mostHeldByAll / sockets));
+export function heldBytes(sockets: number, { each, all, least }: Unread): number {
+  return Math.max(least, Math.min(each, all / sockets));
 }
 
 /** UTF-8, as a string whose characters are its bytes. */

@@ -17,7 +17,7 @@ import type { OwnContext } from './own/context.ts';
 import { own } from './own/index.ts';
 import type { Past } from './past.ts';
 import { createPersisted, type PersistedOptions } from './persisted.ts';
-import { createServer, type ServeOptions, type Server } from './serve.ts';
+import { type Bounds, createServer, type ServeOptions, type Server } from './serve.ts';
 import type { Tracing } from './tracing.ts';
 import { createUses, tellUses } from './uses.ts';
 import { viewsOf } from './view.ts';
@@ -45,6 +45,8 @@ export interface GatewayOptions {
   /** Where spans of operations, plans and calls go; nowhere when undefined. */
   tracing?: Tracing | undefined;
   log: Logger;
+  /** How much clients may hold. */
+  bounds?: Bounds;
   /** Serves other paths beside the graph. */
   routes?: ServeOptions['routes'];
   /** What keeps the process from answering; by default: that no subgraph answers. */
@@ -110,6 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
     origins: config.origins,
     trustProxy: config.trustProxy,
+    bounds: options.bounds,
     routes,
     unready: unready ?? (() => subgraphProblem(current.engine, sign)),
   });
@@ -172,7 +175,7 @@ function openGraph(options: GatewayOptions, supergraph: string, disposed: () => 
       log.warn({ name }, 'LAUREL_TIMEOUTS names no subgraph of the supergraph');
   }
   const access = forwarding(accessOf(engine, supergraph, auth, sign), forwardHeaders);
-  const graph = createGraph(engine, tracing?.access(access) ?? access, disposed);
+  const graph = createGraph(engine, tracing?.access(access) ?? access, disposed, options.bounds?.memory);
   return tracing === undefined ? graph : { ...graph, live: tracing.live(graph.live) };
 }
 

@@ -1,6 +1,7 @@
 import type { Access, Caller } from './access.ts';
 import type { Engine } from './engine/index.ts';
 import { createLive, type Live } from './live.ts';
+import type { Memory } from './live-group.ts';
 
 // One supergraph as it is served: its engine, who may call, its shared streams. A gateway has one at a time; one that was
 // replaced stays until nobody uses it any more.
@@ -18,7 +19,12 @@ export interface Graph {
 }
 
 /** @param disposed  called when nobody uses it any more, before its engine is disposed of. */
-export function createGraph(engine: Engine<Caller>, access: Access, disposed?: () => void): Graph {
+export function createGraph(
+  engine: Engine<Caller>,
+  access: Access,
+  disposed?: () => void,
+  memory?: Memory,
+): Graph {
   let users = 0;
   let retired = false;
   let over = () => {};
@@ -33,7 +39,7 @@ export function createGraph(engine: Engine<Caller>, access: Access, disposed?: (
   return {
     engine,
     access,
-    live: createLive(engine, access),
+    live: createLive(engine, access, memory),
     use() {
       users++;
       let using = true;

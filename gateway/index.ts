@@ -83,7 +83,7 @@ export function oneProcessGateway(
   config: GatewayOptions['config'],
   log: Logger,
   onCall?: (subgraph: string, text: string) => void,
-  more: Pick<GatewayOptions, 'documents' | 'apollo' | 'metrics' | 'tracing' | 'past'> = {},
+  more: Pick<GatewayOptions, 'bounds' | 'documents' | 'apollo' | 'metrics' | 'tracing' | 'past'> = {},
 ): Gateway {
   const inProcess = new Map(
     subgraphs.map(({ name, schema }) => [

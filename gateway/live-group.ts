@@ -10,12 +10,6 @@ import { Replay } from './live-replay.ts';
 
 /** Items of the past at which others can join; fewer when they are long. */
 const remembered = 1_000;
-/** Characters that a group remembers: as many as this while all groups together remember no more than they should. */
-const longestMemory = 2_000_000;
-const longestMemoryOfAll = 128_000_000;
-const shortestMemory = 50_000;
-/** What all groups remember now, in characters. */
-let memoryOfAll = 0;
 /** Cursors whose replays others can join. */
 const mostReplays = 100;
 /** Followers that get an item before others than them have their turn in this process. */
@@ -23,11 +17,24 @@ const toldAtOnce = 500;
 /** How long the answer to an event is kept for streams that replay it. */
 const memoMs = 5_000;
 
+/** What groups may remember together, and do, in characters. */
+export interface Memory {
+  /** Of one, while all together remember no more than they should. */
+  each: number;
+  all: number;
+  /** Of one, when they do. */
+  least: number;
+  held: number;
+}
+
+export const memoryOfProcess: Memory = { each: 2_000_000, all: 128_000_000, least: 50_000, held: 0 };
+
 export class Group {
   /** The upstream ended as it should, and so do the streams of all that follow. */
   completed = false;
   private readonly opened: Promise<Stream | Answer>;
   private readonly over: () => void;
+  private readonly shared: Memory;
   private readonly followers = new Set<Follower>();
   private readonly recent: LiveItem[] = [];
   /** Cursor -> its place in `recent`, counted from the group's first item. */
@@ -45,8 +52,9 @@ export class Group {
   private failure: unknown;
 
   /** @param over  called once, when the group takes nobody any more. */
-  constructor(open: () => Promise<Stream | Answer>, over: () => void) {
+  constructor(open: () => Promise<Stream | Answer>, over: () => void, shared: Memory) {
     this.over = over;
+    this.shared = shared;
     this.opened = open();
     void this.read();
   }
@@ -188,13 +196,14 @@ export class Group {
     this.places.set(cursor, this.forgotten + this.recent.length);
     this.recent.push(item);
     this.memory += item.json.length;
-    memoryOfAll += item.json.length;
+    this.shared.held += item.json.length;
     while (this.remembersTooMuch()) this.forgetOldest();
     for (const met of this.meetings.get(cursor) ?? []) met();
   }
 
   private remembersTooMuch(): boolean {
-    const most = memoryOfAll > longestMemoryOfAll ? shortestMemory : longestMemory;
+    const { held, all, least, each } = this.shared;
+    const most = held > all ? least : each;
     return this.recent.length > remembered || (this.memory > most && this.recent.length > 1);
   }
 
@@ -202,7 +211,7 @@ export class Group {
     const oldest = this.recent.shift();
     if (oldest === undefined) return;
     this.memory -= oldest.json.length;
-    memoryOfAll -= oldest.json.length;
+    this.shared.held -= oldest.json.length;
     const { cursor } = oldest;
     if (cursor !== undefined && this.places.get(cursor) === this.forgotten) this.places.delete(cursor);
     this.forgotten++;
@@ -211,7 +220,7 @@ export class Group {
   private end(): void {
     if (this.ended) return;
     this.ended = true;
-    memoryOfAll -= this.memory;
+    this.shared.held -= this.memory;
     this.memory = 0;
     this.recent.length = 0;
     this.places.clear();

@@ -4,7 +4,7 @@ import type { Access, Caller } from './access.ts';
 import { isDown } from './ending.ts';
 import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
 import { Lagging } from './live-follower.ts';
-import { Group } from './live-group.ts';
+import { Group, type Memory, memoryOfProcess } from './live-group.ts';
 import { LiveFailure, type LiveItem, type LiveItems, needsUser, type Take } from './live-item.ts';
 
 // Subscriptions. Those who subscribe to the same and see the same share one upstream stream, and each event is executed
@@ -43,7 +43,7 @@ const openAfterMs = reopenAfterMs.slice(0, 3);
 /** A subgraph that lets every try run into its timeout is given up after as long as one that refuses them. */
 const patienceMs = 15_000;
 
-export function createLive(engine: Engine<Caller>, access: Access): Live {
+export function createLive(engine: Engine<Caller>, access: Access, memory: Memory = memoryOfProcess): Live {
   const groups = new Map<string, Group>();
   // Operations that turned out to answer personally; they run for each person alone.
   const personal = new LRUCache<string, true>({ max: 10_000 });
@@ -51,9 +51,10 @@ export function createLive(engine: Engine<Caller>, access: Access): Live {
   const groupFor = (key: string, open: () => Promise<Stream | Answer>): Group => {
     const known = groups.get(key);
     if (known !== undefined) return known;
-    const group = new Group(open, () => {
+    const over = () => {
       if (groups.get(key) === group) groups.delete(key);
-    });
+    };
+    const group = new Group(open, over, memory);
     groups.set(key, group);
     return group;
   };

@@ -24,6 +24,8 @@ export interface Front {
   /** Subscriptions of clients that are open now. */
   streams(): number;
   sockets(): number;
+  /** Bytes. */
+  unread(): number;
 }
 
 export interface Metrics {
@@ -46,7 +48,7 @@ export function createMetrics(): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const sources = new Map<Source, Seen>();
-  let front: Front = { streams: () => 0, sockets: () => 0 };
+  let front: Front = { streams: () => 0, sockets: () => 0, unread: () => 0 };
 
   const operations = new Counter({
     name: 'laurel_operations_total',
@@ -102,6 +104,9 @@ export function createMetrics(): Metrics {
     [...sources.keys()].reduce((total, source) => total + source.streams(), 0),
   );
   gauge('laurel_sockets', 'WebSockets that are open.', () => front.sockets());
+  gauge('laurel_socket_unread_bytes', 'What WebSockets were sent and their clients did not read yet.', () =>
+    front.unread(),
+  );
 
   // Caches count from zero with every supergraph; here they go on.
   const catchUp = () => {

@@ -10,9 +10,11 @@ import type { Apollo, Asked } from './apollo.ts';
 import type { Budgets } from './budget.ts';
 import { Throttled } from './charge.ts';
 import type { Answer } from './engine/index.ts';
+import type { Unread } from './frame.ts';
 import type { Graph } from './graph.ts';
 import { sendPage } from './graphiql.ts';
 import { abortOnLeaving, Leaving } from './leaving.ts';
+import type { Memory } from './live-group.ts';
 import type { LiveItems } from './live-item.ts';
 import type { Metrics } from './metrics.ts';
 import type { Persisted } from './persisted.ts';
@@ -21,7 +23,7 @@ import { accepted, BadRequest, checked, notJson, paramsOf, textOf } from './requ
 import { serveSdl } from './sdl.ts';
 import { createSockets, type Refused, type Running, refuseUpgrade, type Sockets } from './socket.ts';
 import { writeEvents } from './sse.ts';
-import { createTally } from './tally.ts';
+import { createTally, type TallySizes } from './tally.ts';
 import {
   clientError,
   isRefusal,
@@ -54,10 +56,23 @@ export interface ServeOptions {
   /** Origins of web pages that may call, besides its own. */
   origins: readonly string[];
   trustProxy: boolean;
+  /** How much clients may hold. */
+  bounds?: Bounds | undefined;
   /** Serves other paths beside the graph. */
   routes?: ((app: FastifyInstance) => void) | undefined;
   /** What keeps the process from answering; undefined when nothing does. */
   unready?: () => Promise<string | undefined>;
+}
+
+/** How much clients may hold; what is left out has a default that suits a process of some gigabytes. */
+export interface Bounds {
+  /** Streams, and WebSockets, of one caller at a time. */
+  streams?: TallySizes;
+  sockets?: TallySizes;
+  /** Bytes that WebSockets don't read. */
+  unread?: Unread;
+  /** What shared streams remember for those who fall behind. */
+  memory?: Memory;
 }
 
 export interface Server {
@@ -71,14 +86,13 @@ const path = '/graphql';
 const statuses: Partial<Record<ErrorCode, number>> = { BAD_CREDENTIAL: 401, FORBIDDEN: 403, THROTTLED: 429 };
 /** How long a request may take to arrive, and to be answered. */
 const longestReadingMs = 30_000;
-/** Streams, and WebSockets, of one caller at a time. */
 const mostStreams = { known: 2_000, system: 50_000, anonymous: 100 };
 const mostSockets = { known: 1_000, system: 50_000, anonymous: 100 };
 /** How long requests that run at shutdown may take. */
 const drainMs = 10_000;
 
 export function createServer(options: ServeOptions): Server {
-  const { apollo, metrics, showMetrics, budgets, log, origins, trustProxy, unready } = options;
+  const { apollo, metrics, showMetrics, budgets, log, origins, trustProxy, unready, bounds = {} } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     requestTimeout: longestReadingMs,
@@ -105,11 +119,12 @@ export function createServer(options: ServeOptions): Server {
     }
   };
 
-  const streamTally = createTally('streams', 'STREAM_LIMIT_EXCEEDED', mostStreams);
-  const socketTally = createTally('WebSockets', 'CONNECTION_LIMIT_EXCEEDED', mostSockets);
+  const streamTally = createTally('streams', 'STREAM_LIMIT_EXCEEDED', bounds.streams ?? mostStreams);
+  const socketTally = createTally('WebSockets', 'CONNECTION_LIMIT_EXCEEDED', bounds.sockets ?? mostSockets);
   const sockets: Sockets = createSockets({
     isAllowedOrigin,
     errorsOf,
+    unread: bounds.unread,
     authenticate: (credentials, request) =>
       using(async (graph) => {
         const address = addressOf(request, trustProxy);
@@ -301,7 +316,11 @@ export function createServer(options: ServeOptions): Server {
     return problem === undefined ? { status: 'ready' } : reply.code(503).send({ status: 'unready', problem });
   });
 
-  metrics?.watchFront({ streams: answering.streams, sockets: () => sockets.count });
+  metrics?.watchFront({
+    streams: answering.streams,
+    sockets: () => sockets.count,
+    unread: () => sockets.unread,
+  });
   if (metrics !== undefined && showMetrics) {
     app.get('/metrics', async (_request, reply) =>
       reply.header('content-type', metrics.contentType).send(await metrics.text()),

@@ -4,7 +4,7 @@ import { CloseCode, MessageType, parseMessage, type SubscribePayload } from 'gra
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type CredentialHeaders, headersOf } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
-import { bytesOf, heldBytes, sendBytes, sharedBytesOf, type Wire } from './frame.ts';
+import { bytesOf, heldBytes, mostUnread, sendBytes, sharedBytesOf, type Unread, type Wire } from './frame.ts';
 import type { LiveItems } from './live-item.ts';
 
 // WebSocket: graphql-transport-ws, as graphql-ws's PROTOCOL.md has it. graphql-ws reads the messages; what happens to them
@@ -31,6 +31,8 @@ export interface SocketOptions {
   initWithinMs?: number;
   /** How often a peer is asked whether it is there, and how long its answer may take. Default 12,000. */
   pingEveryMs?: number;
+  /** Default: `mostUnread`. */
+  unread?: Unread | undefined;
 }
 
 /** An operation under way, and its results. */
@@ -47,6 +49,8 @@ export interface Refused {
 export interface Sockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   readonly count: number;
+  /** Bytes that were sent and that no peer took yet. */
+  readonly unread: number;
   /** Closes every socket with 1001 when its operations are over, and takes no more. Whoever calls ends the streams. */
   close(): Promise<void>;
 }
@@ -63,7 +67,7 @@ const drainMs = 10_000;
 const lastWordMs = 1_000;
 
 export function createSockets(options: SocketOptions): Sockets {
-  const { pingEveryMs = 12_000 } = options;
+  const { pingEveryMs = 12_000, unread = mostUnread } = options;
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: longestMessage,
@@ -82,13 +86,16 @@ export function createSockets(options: SocketOptions): Sockets {
     };
   const tracked = { short: trackedBy(busy), long: trackedBy(streaming) };
 
-  const held = () => heldBytes(server.clients.size);
+  const duplexes = new Set<Duplex>();
+  const held = () => heldBytes(server.clients.size, unread);
 
   server.on('connection', (socket: WebSocket, request: IncomingMessage, duplex: Duplex) => {
     const connection = new Connection({ socket, duplex }, request, options, tracked, held);
     const stopPinging = keepAlive(socket, pingEveryMs);
+    duplexes.add(duplex);
     socket.on('message', (data, isBinary) => connection.take(isBinary ? undefined : String(data)));
     socket.once('close', () => {
+      duplexes.delete(duplex);
       stopPinging();
       connection.end();
     });
@@ -99,6 +106,11 @@ export function createSockets(options: SocketOptions): Sockets {
   return {
     get count() {
       return server.clients.size;
+    },
+    get unread() {
+      let bytes = 0;
+      for (const { writableLength } of duplexes) bytes += writableLength;
+      return bytes;
     },
     upgrade(request, socket, head) {
       const { origin, host } = request.headers;

@@ -416,3 +416,68 @@ describe('the audience of a key', () => {
     stream.close();
   });
 });
+
+describe('one caller at a time', () => {
+  const sizes = { known: 3, system: 50, anonymous: 2 };
+  let bounded: Gateway;
+  let there: Handle;
+  beforeEach(async () => {
+    const config = { origins: [], trustProxy: true };
+    const bounds = { streams: sizes, sockets: sizes };
+    bounded = oneProcessGateway(database.resources, config, log, undefined, { bounds });
+    const { port } = await bounded.listen({ host: '127.0.0.1', port: 0 });
+    there = { ...laurel, endpoint: `http://127.0.0.1:${port}/graphql` };
+  });
+  afterEach(() => bounded.close());
+
+  const xp = 'subscription { xp { cursor } }';
+  const opened = async (payload: object) => {
+    const socket = await rawSocket(there.endpoint);
+    socket.send({ type: 'connection_init', payload });
+    return socket;
+  };
+
+  it.each(['a key', 'nobody'])('has so many WebSockets, for %s; others have theirs', async (who) => {
+    const credential = who === 'nobody' ? {} : bearer(await newKey());
+    const most = who === 'nobody' ? sizes.anonymous : sizes.known;
+    const held = await Promise.all(Array.from({ length: most }, () => opened(credential)));
+    for (const { next } of held) expect(await next()).toEqual({ type: 'connection_ack' });
+    expect(await (await opened(credential)).closed).toBe(1013);
+    const other = await opened(bearer(await newKey('Other')));
+    expect(await other.next()).toEqual({ type: 'connection_ack' });
+    held[0]?.socket.close();
+    await held[0]?.closed;
+    const next = await opened(credential);
+    expect(await next.next()).toEqual({ type: 'connection_ack' });
+    for (const { socket } of [...held, other, next]) socket.terminate();
+  });
+
+  it('has so many streams, over both transports together; others have theirs', async () => {
+    const secret = await newKey();
+    const socket = await opened(bearer(secret));
+    await socket.next();
+    const follow = (id: string) => socket.send({ id, type: 'subscribe', payload: { query: xp } });
+    for (const id of ['a', 'b']) {
+      follow(id);
+      expect(await socket.next()).toMatchObject({ id, type: 'next' });
+    }
+    const events = await openEvents(there, xp, {}, bearer(secret));
+    await events.next();
+    const code = 'STREAM_LIMIT_EXCEEDED';
+    follow('c');
+    expect(await socket.next()).toMatchObject({
+      id: 'c',
+      type: 'error',
+      payload: [{ extensions: { code } }],
+    });
+    await expect(openEvents(there, xp, {}, bearer(secret))).rejects.toThrow(code);
+    const other = await openEvents(there, xp, {}, bearer(await newKey('Other')));
+    expect((await other.next()).value).toMatchObject({ event: 'next' });
+    other.close();
+    socket.send({ id: 'a', type: 'complete' });
+    follow('d');
+    expect(await socket.next()).toMatchObject({ id: 'd', type: 'next' });
+    events.close();
+    socket.socket.terminate();
+  });
+});

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createMetrics } from '../../gateway/metrics.ts';
 import { gatewayOver, type TestGateway } from '../kit/gateway.ts';
 import { acknowledged, type RawSocket } from '../kit/raw-socket.ts';
 
@@ -22,7 +23,7 @@ const log = {
         }
         interface Item { cursor: String! }
         type Ready implements Item { cursor: String! }
-        type Entry implements Item { cursor: String! at: Int! by: User! }
+        type Entry implements Item { cursor: String! at: Int! by: User! text(size: Int!): String! }
         type User @key(fields: "id") { id: ID! }`,
   resolvers: {
     Entry: {
@@ -30,6 +31,7 @@ const log = {
         executions.source++;
         return at;
       },
+      text: (_: unknown, { size }: { size: number }) => 'x'.repeat(size),
     },
     Subscription: {
       log: {
@@ -156,4 +158,88 @@ describe('those who come back with the same cursor', () => {
     const all = [...missed, ready, `Entry ${last + 4}`];
     expect([...told.values()]).toEqual(Array.from({ length: 100 }, () => all));
   });
+});
+
+describe('what is held for many', () => {
+  beforeAll(async () => {
+    for (const { socket } of sockets.splice(0)) socket.terminate();
+    // What was missed is kept for two seconds, for others who missed it.
+    await vi.waitFor(() => expect(open).toBe(0), 5_000);
+  });
+
+  const write = () => {
+    written++;
+    source.emit('written');
+  };
+
+  it('who do not read has a bound over all of them; they miss nothing, and nobody waits for them', async () => {
+    const unread = { each: 200_000, all: 400_000, least: 1_000 };
+    const metrics = createMetrics();
+    await using own = await closing(gatewayOver({ log, people }, { bounds: { unread }, metrics }));
+    const long = 'subscription { log { __typename ... on Entry { at text(size: 8000) } } }';
+    const all = await Promise.all(Array.from({ length: 5 }, () => acknowledged(own.endpoint)));
+    for (const { send, next } of all) {
+      send({ id: '1', type: 'subscribe', payload: { query: long } });
+      await next();
+    }
+    const [fast, ...slow] = all as [RawSocket, ...RawSocket[]];
+    for (const { socket } of slow) socket.pause();
+    const [first, count] = [written + 1, 1_500];
+    const expected = Array.from({ length: count }, (_, n) => first + n);
+    let most = 0;
+    const read = async ({ next }: RawSocket) => (await next()).payload.data.log.at;
+    for (const at of expected) {
+      write();
+      expect(await read(fast)).toBe(at);
+      if (at % 50 === 0) most = Math.max(most, await unreadBytes(metrics));
+    }
+    // The buffers of the system are full, and no more than the bound and a frame each is behind them.
+    expect(most).toBeGreaterThan(unread.all / 2);
+    expect(most).toBeLessThan(unread.all + all.length * 9_000);
+    for (const one of slow) {
+      one.socket.resume();
+      for (const at of expected) if ((await read(one)) !== at) throw new Error(`Number ${at} is missing.`);
+    }
+    for (const { socket } of all) socket.terminate();
+  });
+
+  it('streams that are shared has a bound over all of them, and is given back', async () => {
+    const memory = { each: 5_000, all: 20_000, least: 1_000, held: 0 };
+    await using own = await closing(gatewayOver({ log, people }, { bounds: { memory } }));
+    const socket = await acknowledged(own.endpoint);
+    const groups = 50;
+    for (let n = 0; n < groups; n++) {
+      const of = `subscription { log(of: "${n}") { __typename ... on Entry { at by { name } } } }`;
+      socket.send({ id: `${n}`, type: 'subscribe', payload: { query: of } });
+    }
+    for (let n = 0; n < groups; n++) await socket.next();
+    expect(own.live.groups).toBe(groups);
+    const told = new Map<string, number[]>();
+    const [first, count] = [written + 1, 70];
+    let most = 0;
+    for (let n = 0; n < count; n++) {
+      write();
+      for (let one = 0; one < groups; one++) {
+        const { id, payload } = await socket.next();
+        told.set(id, [...(told.get(id) ?? []), payload.data.log.at]);
+      }
+      most = Math.max(most, memory.held);
+    }
+    const expected = Array.from({ length: count }, (_, n) => first + n);
+    expect([...told.values()]).toEqual(Array.from({ length: groups }, () => expected));
+    expect(most).toBeGreaterThan(memory.all);
+    expect(most).toBeLessThan(memory.all + groups * (memory.least + 100));
+    socket.socket.terminate();
+    await expect.poll(() => own.live.groups).toBe(0);
+    expect(memory.held).toBe(0);
+  });
+
+  async function closing(starting: Promise<TestGateway>) {
+    const own = await starting;
+    return Object.assign(own, { [Symbol.asyncDispose]: () => own.close() });
+  }
+
+  async function unreadBytes(metrics: ReturnType<typeof createMetrics>): Promise<number> {
+    return Number(/^laurel_socket_unread_bytes (\d+)$/m.exec(await metrics.text())?.[1]);
+  }
 });
