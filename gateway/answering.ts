@@ -77,20 +77,20 @@ export function createAnswering({ persisted, metrics, tracing, uses }: Answering
     caller: Caller,
     params: GraphqlParams,
     credentials: CredentialHeaders,
-    controller: AbortController,
+    leaving: Stopping,
     after?: string,
   ): Promise<LiveItems | Answer> => {
     if (operation.kind === 'subscription') {
       const { variables } = params;
       const items = await following.follow(graph, {
         ...{ operation, caller, variables, credentials, after },
-        left: controller.signal,
+        left: leaving.signal,
       });
       metrics?.operation('subscription', 'json' in items ? 'refused' : 'ok');
       if (!('json' in items)) uses.note(caller, operation, variables);
       return items;
     }
-    const answer = await executed(graph, operation, caller, params, stopping(controller.signal));
+    const answer = await executed(graph, operation, caller, params, stopping(leaving.signal));
     return answer.hasData ? once(answer) : answer;
   };
 

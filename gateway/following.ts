@@ -1,8 +1,8 @@
 import type { Caller, CredentialHeaders } from './access.ts';
 import { draining, type Ending, endingFor, endingJson, permissionRevoked, tokenExpiring } from './ending.ts';
-import type { Answer, Operation, Values } from './engine/index.ts';
+import type { Answer, Operation, Signal, Values } from './engine/index.ts';
 import type { Graph } from './graph.ts';
-import { stopping } from './leaving.ts';
+import { type Stopping, stopping } from './leaving.ts';
 import { startOf } from './live.ts';
 import { LiveFailure, type LiveItems, type Take } from './live-item.ts';
 import { shuttingDown } from './told.ts';
@@ -28,7 +28,7 @@ export interface FollowRequest {
   /** Resumes after this cursor, whatever the operation says. */
   after: string | undefined;
   /** Says that the client has left. */
-  left: AbortSignal;
+  left: Signal;
 }
 
 /** How long a client that doesn't read may keep the process from going. */
@@ -42,7 +42,7 @@ export function createFollowing(): Following {
   async function follow(
     graph: Graph,
     { operation, variables, credentials, caller, after, left }: FollowRequest,
-    first: { items: LiveItems; stop: AbortController },
+    first: { items: LiveItems; stop: Stopping },
     take: Take,
   ): Promise<void> {
     const { access, engine, live } = graph;
@@ -50,6 +50,7 @@ export function createFollowing(): Following {
     let cursor = after ?? startOf(operation, variables);
     let ending: Ending | undefined;
     let moved: Caller | undefined;
+    const again = caller.charge?.again;
     const end = (why: Ending) => {
       ending ??= why;
       stop.abort();
@@ -70,7 +71,7 @@ export function createFollowing(): Following {
           const told: Take = (item) => {
             // What came meanwhile is for nobody.
             if (ending !== undefined || moved !== undefined) return undefined;
-            asking.charge?.again();
+            again?.();
             cursor = item.cursor ?? cursor;
             return take(item);
           };
@@ -104,7 +105,7 @@ export function createFollowing(): Following {
     async function goOn(now: Caller, before: Operation, from: string | undefined) {
       const seen = engine.prepare(now.view, before.text, before.name);
       if ('answer' in seen) return permissionRevoked(new LiveFailure(seen.errors));
-      const next = { ...now, ...(caller.charge === undefined ? {} : { charge: caller.charge }) };
+      const next = caller.charge === undefined ? now : { charge: caller.charge, ...now };
       const until = stopping(left);
       const again = await live.subscribe({
         operation: seen,

@@ -9,7 +9,7 @@ export interface Stopping {
   abort(): void;
 }
 
-/** Stops one request. An AbortController costs as much as parsing the request, for an event that is rare. */
+/** Stops one request, or one stream. An AbortController costs as much as parsing the request, for an event that is rare. */
 export class Leaving implements Stopping, Signal {
   readonly signal = this;
   aborted = false;
@@ -42,11 +42,25 @@ export function abortOnLeaving(response: ServerResponse, stopping: Stopping): vo
 }
 
 /** Stops a part of the work for a client; so does the client's leaving. */
-export function stopping(left: AbortSignal): AbortController {
-  const stop = new AbortController();
+export function stopping(left: Signal): Leaving {
+  const stop = new Leaving();
   const leave = () => stop.abort();
   if (left.aborted) leave();
-  left.addEventListener('abort', leave, { once: true });
-  stop.signal.addEventListener('abort', () => left.removeEventListener('abort', leave), { once: true });
+  left.addEventListener('abort', leave);
+  stop.signal.addEventListener('abort', () => left.removeEventListener('abort', leave));
   return stop;
+}
+
+/** Resolves after a time, or when nobody waits any more. */
+export function pause(ms: number, signal?: Signal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+    if (signal?.aborted) done();
+  });
 }

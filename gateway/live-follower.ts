@@ -1,4 +1,4 @@
-import { LiveFailure, type LiveItem, type Take } from './live-item.ts';
+import { LiveFailure, type LiveItem, Personal, type Take } from './live-item.ts';
 
 // One client among those that are told the same: it has what it takes at once, and a short queue when it doesn't.
 
@@ -14,15 +14,20 @@ export class Lagging extends LiveFailure {
 const longestQueue = 1_024;
 
 export class Follower<Item extends LiveItem = LiveItem> {
-  /** Resolves when there is no more for it; throws `Lagging`, and what `take` throws. */
-  readonly done: Promise<void>;
+  // What each item needs comes first: of thousands of clients little is in the processor's cache.
   private readonly take: (item: Item) => ReturnType<Take>;
+  private isOver = false;
+  private isWaiting = false;
+  /** That of the latest item that was handed on; undefined when none had any. */
+  cursor: string | undefined = undefined;
+  /** Resolves when there is no more for it; throws `Lagging`, `Personal`, and what `take` throws. */
+  readonly done: Promise<void>;
+  /** What `take` threw. */
+  refusal: unknown = undefined;
   private readonly onRoom: () => void;
   private queue: Item[] = [];
   /** It took no more, by itself. */
   hasLeft = false;
-  private isWaiting = false;
-  private isOver = false;
   private isLagging = false;
   private resolve = () => {};
   private reject: (error: unknown) => void = () => {};
@@ -81,20 +86,33 @@ export class Follower<Item extends LiveItem = LiveItem> {
   }
 
   private hand(item: Item): void {
+    if (item.personal !== undefined) {
+      this.fail(new Personal(item.personal));
+      return;
+    }
+    this.cursor = item.cursor ?? this.cursor;
     try {
       const taken = this.take(item);
-      if (taken === undefined) return;
-      this.isWaiting = true;
-      taken.then(
-        () => {
-          this.isWaiting = false;
-          this.goOn();
-        },
-        (error) => this.fail(error),
-      );
+      if (taken !== undefined) this.wait(taken);
     } catch (error) {
-      this.fail(error);
+      this.refuse(error);
     }
+  }
+
+  private wait(taken: Promise<void>): void {
+    this.isWaiting = true;
+    taken.then(
+      () => {
+        this.isWaiting = false;
+        this.goOn();
+      },
+      (error) => this.refuse(error),
+    );
+  }
+
+  private refuse(error: unknown): void {
+    this.refusal = error;
+    this.fail(error);
   }
 
   private fail(error: unknown): void {

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { Answer, Stream, StreamEvent } from './engine/index.ts';
-import { Follower } from './live-follower.ts';
-import { LiveFailure, type LiveItem, needsUser, type Take } from './live-item.ts';
+import type { Answer, Signal, Stream, StreamEvent } from './engine/index.ts';
+import type { Follower } from './live-follower.ts';
+import { LiveFailure, type LiveItem, needsUser } from './live-item.ts';
 import { Replay } from './live-replay.ts';
 
 // What identical subscriptions share: one upstream stream, each of its events executed and written once, and a memory of
@@ -131,15 +131,13 @@ export class Group {
   }
 
   /**
-   * Hands on the items after a cursor that the group knows, or all from now on.
-   * Resolves when the upstream completed or the signal aborts; throws when it broke off, `Lagging` when `take` lags too
-   * far behind, and what `take` throws.
+   * Hands a follower the items after a cursor that the group knows, or all from now on.
+   * Resolves when the upstream completed or the signal aborts; throws when it broke off, and what the follower throws.
    */
-  async follow(cursor: string | undefined, signal: AbortSignal, take: Take): Promise<void> {
+  async follow(follower: Follower, cursor: string | undefined, signal: Signal): Promise<void> {
     const place = cursor === undefined ? undefined : this.places.get(cursor);
-    const follower = new Follower(take);
     const leave = () => follower.leave();
-    signal.addEventListener('abort', leave, { once: true });
+    signal.addEventListener('abort', leave);
     if (place !== undefined)
       for (const item of this.recent.slice(place - this.forgotten + 1)) follower.push(item);
     this.followers.add(follower);

@@ -27,6 +27,13 @@ export class LiveFailure extends Error {
   }
 }
 
+/** An event turned out to be about each person. */
+export class Personal extends Error {
+  constructor(readonly event: StreamEvent) {
+    super('The stream is about whoever asks.');
+  }
+}
+
 /** Whether something is about one person, and who asked for it is a class of people. */
 export function needsUser({ errors = [] }: Pick<StreamEvent, 'errors'>): boolean {
   return errors.some(({ extensions }) => extensions?.code === 'NEEDS_USER');

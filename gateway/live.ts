@@ -1,11 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Access, Caller } from './access.ts';
 import { isDown } from './ending.ts';
-import type { Answer, Engine, Operation, Stream, StreamEvent, Values } from './engine/index.ts';
-import { Lagging } from './live-follower.ts';
+import type { Answer, Engine, Operation, Signal, Stream, StreamEvent, Values } from './engine/index.ts';
+import { pause } from './leaving.ts';
+import { Follower, Lagging } from './live-follower.ts';
 import { Group, type Memory, memoryOfProcess } from './live-group.ts';
-import { LiveFailure, type LiveItem, type LiveItems, needsUser, type Take } from './live-item.ts';
+import { LiveFailure, type LiveItem, type LiveItems, needsUser, Personal, type Take } from './live-item.ts';
 
 // Subscriptions. Those who subscribe to the same and see the same share one upstream stream, and each event is executed
 // and written once for all of them. Whoever comes with a cursor, falls behind, or loses the upstream is told what it missed
@@ -18,7 +18,7 @@ export interface LiveRequest {
   /** Resumes after this cursor, whatever the operation says. */
   after?: string | undefined;
   /** Ends the subscription and all it opened, also before anybody reads from it. */
-  signal: AbortSignal;
+  signal: Signal;
 }
 
 export interface Live {
@@ -65,7 +65,7 @@ export function createLive(engine: Engine<Caller>, access: Access, memory: Memor
     },
     async subscribe({ operation, caller, variables, after, signal }) {
       const { resumable } = operation;
-      const openAs = (as: Caller, until?: AbortSignal) => (cursor: string | undefined) =>
+      const openAs = (as: Caller, until?: Signal) => (cursor: string | undefined) =>
         engine
           .subscribe(operation, {
             caller: as,
@@ -121,7 +121,7 @@ async function meet(
   first: Stream,
   start: string | undefined,
   upstream: Upstream,
-  signal: AbortSignal,
+  signal: Signal,
   take: Take,
 ): Promise<void> {
   let own = first;
@@ -129,7 +129,6 @@ async function meet(
   let failures = 0;
   let refusal: unknown;
   const hand: Take = (item) => {
-    if (item.personal !== undefined) throw new Personal(item.personal);
     cursor = item.cursor ?? cursor;
     failures = 0;
     const refused = (error: unknown) => {
@@ -148,7 +147,13 @@ async function meet(
     try {
       if (!(await replayed(group, own, cursor, signal, hand))) return;
       if (cursor !== undefined && group.knows(cursor)) {
-        await group.follow(cursor, signal, hand);
+        const follower = new Follower(take);
+        try {
+          await group.follow(follower, cursor, signal);
+        } finally {
+          if (follower.cursor !== undefined) [cursor, failures] = [follower.cursor, 0];
+          refusal = follower.refusal;
+        }
         if (group.completed) return;
       }
     } catch (error) {
@@ -159,7 +164,7 @@ async function meet(
         const wait = reopenAfterMs[failures++];
         const isOver = error === refusal || (error instanceof LiveFailure && !areDown(error));
         if (wait === undefined || cursor === undefined || signal.aborted || isOver) throw error;
-        await pause(wait, undefined, { signal }).catch(() => {});
+        await pause(wait, signal);
       }
     } finally {
       release();
@@ -178,7 +183,7 @@ async function replayed(
   group: Group,
   own: Stream,
   start: string | undefined,
-  signal: AbortSignal,
+  signal: Signal,
   hand: Take,
 ): Promise<boolean> {
   let cursor = start;
@@ -203,7 +208,7 @@ async function replayed(
     return taken;
   });
   const leave = () => follower.leave();
-  signal.addEventListener('abort', leave, { once: true });
+  signal.addEventListener('abort', leave);
   if (signal.aborted) leave();
   try {
     await replay.tell(follower);
@@ -214,25 +219,18 @@ async function replayed(
   }
 }
 
-/** An event turned out to be about each person. */
-class Personal extends Error {
-  constructor(readonly event: StreamEvent) {
-    super('The stream is about whoever asks.');
-  }
-}
-
 /** Opens a stream; tries again while its subgraph doesn't answer, after each of the pauses. */
 async function patiently(
   open: () => Promise<Stream | Answer>,
   pausesMs: readonly number[],
-  signal?: AbortSignal,
+  signal?: Signal,
 ): Promise<Stream | Answer> {
   const from = performance.now();
   let opened = await open();
   for (const wait of pausesMs) {
     if ('events' in opened || !areDown(opened) || signal?.aborted) break;
     if (performance.now() - from > patienceMs) break;
-    await pause(wait, undefined, { signal }).catch(() => {});
+    await pause(wait, signal);
     opened = await open();
   }
   return opened;
@@ -242,12 +240,12 @@ function areDown({ errors }: Pick<Answer, 'errors'>): boolean {
   return errors.every(({ extensions }) => isDown(extensions?.code));
 }
 
-function aloneFrom(stream: Stream | Answer, signal: AbortSignal): LiveItems | Answer {
+function aloneFrom(stream: Stream | Answer, signal: Signal): LiveItems | Answer {
   return 'events' in stream ? { tell: (take) => tellAll(stream, signal, take) } : stream;
 }
 
 /** @param first  an event that another stream brought, to be answered anew if this one can. */
-async function tellAll(stream: Stream, signal: AbortSignal, take: Take, first?: StreamEvent): Promise<void> {
+async function tellAll(stream: Stream, signal: Signal, take: Take, first?: StreamEvent): Promise<void> {
   const item = async (event: StreamEvent): Promise<LiveItem> => {
     const { json, hasData, errors } = await stream.answer(event);
     if (!hasData) throw new LiveFailure(errors);
@@ -268,11 +266,11 @@ async function tellAll(stream: Stream, signal: AbortSignal, take: Take, first?: 
 /** A stream that can't be resumed is shared from the first moment, unless it is about each person. */
 async function followOnly(
   { group: groupOf, openAlone }: Upstream,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<LiveItems | Answer> {
   const group = groupOf();
   const release = group.hold();
-  signal.addEventListener('abort', release, { once: true });
+  signal.addEventListener('abort', release);
   if (signal.aborted) release();
   const refusal = await group.refusal();
   if (refusal !== undefined) {
@@ -282,10 +280,7 @@ async function followOnly(
   return {
     async tell(take) {
       try {
-        await group.follow(undefined, signal, (item) => {
-          if (item.personal) throw new Personal(item.personal);
-          return take(item);
-        });
+        await group.follow(new Follower(take), undefined, signal);
       } catch (error) {
         if (!(error instanceof Personal)) throw error;
         await tellAll(streamOf(await openAlone(undefined)), signal, take, error.event);

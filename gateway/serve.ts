@@ -130,7 +130,7 @@ export function createServer(options: ServeOptions): Server {
         const address = addressOf(request, trustProxy);
         return socketTally.take(await graph.access.callerOf(credentials, address), address);
       }),
-    async run(payload, credentials, controller, request): Promise<Running | Refused> {
+    async run(payload, credentials, leaving, request): Promise<Running | Refused> {
       if (closing) return { errors: [shuttingDown] };
       const graph = options.graph();
       const release = graph.use();
@@ -138,7 +138,7 @@ export function createServer(options: ServeOptions): Server {
         release();
         return answer;
       };
-      controller.signal.addEventListener('abort', release, { once: true });
+      leaving.signal.addEventListener('abort', release);
       try {
         const params = checked({ ...payload });
         const address = addressOf(request, trustProxy);
@@ -147,11 +147,11 @@ export function createServer(options: ServeOptions): Server {
         if ('json' in operation) return refused(operation);
         if (operation.kind === 'subscription') {
           const giveBack = streamTally.take(asker, address);
-          controller.signal.addEventListener('abort', giveBack, { once: true });
-          if (controller.signal.aborted) giveBack();
+          leaving.signal.addEventListener('abort', giveBack);
+          if (leaving.signal.aborted) giveBack();
         }
         const caller = budgets.charged(asker, operation, params.variables, address);
-        const items = await resultsOf(graph, operation, caller, params, credentials, controller);
+        const items = await resultsOf(graph, operation, caller, params, credentials, leaving);
         if ('json' in items) return refused(items);
         return { items, short: operation.kind !== 'subscription' };
       } catch (error) {
@@ -287,11 +287,11 @@ export function createServer(options: ServeOptions): Server {
     const caller = budgets.charged(asker, operation, params.variables, address);
     reply.headers(caller.charge?.headers ?? {});
     if (type === 'text/event-stream') {
-      const controller = new AbortController();
-      abortOnLeaving(reply.raw, controller);
+      const leaving = new Leaving();
+      abortOnLeaving(reply.raw, leaving);
       const lastEventId = request.headers['last-event-id'];
       const after = typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined;
-      const items = await resultsOf(graph, operation, caller, params, credentials, controller, after);
+      const items = await resultsOf(graph, operation, caller, params, credentials, leaving, after);
       return asEvents('json' in items ? once(items) : items);
     }
     const leaving = new Leaving();

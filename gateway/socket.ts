@@ -5,6 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type CredentialHeaders, headersOf } from './access.ts';
 import type { FormattedError } from './engine/index.ts';
 import { bytesOf, heldBytes, mostUnread, sendBytes, sharedBytesOf, type Unread, type Wire } from './frame.ts';
+import { Leaving, type Stopping } from './leaving.ts';
 import type { LiveItems } from './live-item.ts';
 
 // WebSocket: graphql-transport-ws, as graphql-ws's PROTOCOL.md has it. graphql-ws reads the messages; what happens to them
@@ -15,7 +16,7 @@ export interface SocketOptions {
   run(
     payload: SubscribePayload,
     credentials: CredentialHeaders,
-    controller: AbortController,
+    leaving: Stopping,
     request: IncomingMessage,
   ): Promise<Running | Refused>;
   /**
@@ -29,7 +30,7 @@ export interface SocketOptions {
   errorsOf(error: unknown): readonly FormattedError[];
   /** How long a client may take to its connection_init. Default 3,000. */
   initWithinMs?: number;
-  /** How often a peer is asked whether it is there, and how long its answer may take. Default 12,000. */
+  /** How often a peer is asked whether it is there, and how long its answer may take. Default 25,000. */
   pingEveryMs?: number;
   /** Default: `mostUnread`. */
   unread?: Unread | undefined;
@@ -67,7 +68,7 @@ const drainMs = 10_000;
 const lastWordMs = 1_000;
 
 export function createSockets(options: SocketOptions): Sockets {
-  const { pingEveryMs = 12_000, unread = mostUnread } = options;
+  const { pingEveryMs = 25_000, unread = mostUnread } = options;
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: longestMessage,
@@ -153,7 +154,7 @@ class Connection {
   private readonly options: SocketOptions;
   private readonly tracked: { short: Tracked; long: Tracked };
   private readonly held: () => number;
-  private readonly operations = new Map<string, AbortController>();
+  private readonly operations = new Map<string, Stopping>();
   private readonly initWait: NodeJS.Timeout;
   private initialised = false;
   private over = () => {};
@@ -213,7 +214,7 @@ class Connection {
   end(): void {
     clearTimeout(this.initWait);
     this.over();
-    for (const controller of this.operations.values()) controller.abort();
+    for (const leaving of this.operations.values()) leaving.abort();
     this.operations.clear();
   }
 
@@ -252,17 +253,17 @@ class Connection {
       this.send({ id, type: MessageType.Error, payload: [tooManyOperations] });
       return;
     }
-    const controller = new AbortController();
-    operations.set(id, controller);
+    const leaving = new Leaving();
+    operations.set(id, leaving);
     // Once the client completed, its id may be another operation's.
     const finish = (message: object) => {
-      if (controller.signal.aborted) return;
+      if (leaving.signal.aborted) return;
       operations.delete(id);
       this.send(message);
-      controller.abort();
+      leaving.abort();
     };
     try {
-      const running = await tracked.short(options.run(payload, credentials, controller, this.request));
+      const running = await tracked.short(options.run(payload, credentials, leaving, this.request));
       if ('errors' in running) {
         finish({ id, type: MessageType.Error, payload: running.errors });
         return;
