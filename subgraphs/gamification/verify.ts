@@ -38,6 +38,35 @@ const checks: readonly Check[] = [
       limit ${most}`,
   },
   {
+    // From nothing to what there is, each entry begins where another has ended, whatever their order was.
+    name: 'balances after entries',
+    find: (sql, communityId, most) => sql<Found>`
+      -- verify: balances after entries
+      with entry as (
+        select user_id, unit, amount, balance_after from gamification.ledger_entry where community_id = ${communityId}
+      ), step as (
+        select user_id, unit, balance_after as kept, null::bigint as counted from entry
+        union all
+        select user_id, unit, null, balance_after - amount from entry
+        union all
+        select user_id, unit, 0, null from entry group by user_id, unit
+        union all
+        select user_id, unit, null, sum(amount)::bigint from entry group by user_id, unit
+      ), loose as (
+        select user_id, unit, coalesce(kept, counted) as balance, count(kept) - count(counted) as ends
+        from step
+        group by user_id, unit, coalesce(kept, counted)
+        having count(kept) <> count(counted)
+      )
+      select format('%s %s', user_id, unit) as where,
+        coalesce(string_agg(balance::text, ', ' order by balance) filter (where ends > 0), 'none') as kept,
+        coalesce(string_agg(balance::text, ', ' order by balance) filter (where ends < 0), 'none') as counted
+      from loose
+      group by user_id, unit
+      order by user_id, unit
+      limit ${most}`,
+  },
+  {
     name: 'counts',
     find: (sql, communityId, most) => sql<Found>`
       -- verify: counts

@@ -217,6 +217,7 @@ describe('the books', () => {
 describe('verifying', () => {
   it.each([
     ['balances', 'update gamification.profile set points = points + 1'],
+    ['balances after entries', 'update gamification.ledger_entry set balance_after = balance_after + 1'],
     ['counts', 'update gamification.profile set visits = 7'],
     ['daily stats', 'update gamification.daily_stat set coins = 0'],
     ['levels', 'update gamification.profile set level = 9'],
