@@ -4,7 +4,8 @@ import { communityOf, type Principal } from '../principal.ts';
 import { type Message, messageColumns, placeOfMessage, readable } from './message.ts';
 
 // Search by words, newest first: in a conversation when something was said tells more than how often a word is in it, and
-// pages keep their order while others write. Words are compared as they are written, in lower case, whatever the language.
+// pages keep their order while others write. Words are compared as they are written, in lower case, whatever the language
+// and whatever markup they stand in.
 
 /** What to look for. */
 export interface Search {
@@ -32,7 +33,7 @@ export async function searchMessages(
   const rows = await sql<Message[]>`
     -- searchMessages
     select ${messageColumns(sql)}
-    from websearch_to_tsquery('simple', ${query}) q, messaging.message m
+    from websearch_to_tsquery('simple', translate(${query}, '<>', '  ')) q, messaging.message m
     where m.community_id = ${communityId} and m.search @@ (q && ${`'${communityId}'`}::tsquery)
       and numnode(q) > 0 and m.deleted_at is null
       ${channelIds === null ? sql`` : sql`and m.channel_id = any(${channelIds as string[]})`}

@@ -24,6 +24,16 @@ const found = async (who: Principal, query: string, more: Answer = {}): Promise<
 const at = (n: number) => ({ createdAt: new Date(Date.UTC(2026, 0, 1, n)) });
 
 describe('searching messages', () => {
+  it.each(['secret', 'alert', 'script', '<secret>', '"secret plan"', 'b secret'])(
+    'finds words in markup, which is text: %s',
+    async (query) => {
+      const place = await newCommunity(database.resources);
+      const body = 'a<b <secret plan> and <script>alert(1)</script>';
+      await said(database.sql, place, { body }, { body: 'nothing of it' });
+      expect(await found(place.system, query)).toEqual([body]);
+    },
+  );
+
   it.each([
     ['stop loss', ['A stop-loss order', 'A stop without loss']],
     ['"without loss"', ['A stop without loss']],
