@@ -192,7 +192,7 @@ export function localizedTexts(longest: number) {
         text: z
           .string()
           .max(longest, words)
-          .refine((text) => text.trim() !== '', words),
+          .refine((text) => isVisible(text), words),
       }),
     )
     .min(1, 'Texts are in 1-20 languages, each once.')
@@ -244,6 +244,11 @@ export abstract class ReplayablePayload extends Payload {
     description: 'The key was used before with the same input, and this is the first answer again.',
   })
   replayed = false;
+}
+
+/** Whether something of a text can be seen: blanks, control characters and characters of no width can't. */
+export function isVisible(text: string): boolean {
+  return /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}]/u.test(text);
 }
 
 /** The bounds of an idempotency key. */

@@ -25,6 +25,7 @@ import {
   type ConnectionOf,
   connectionOf,
   idempotencyKey,
+  isVisible,
   PageArgs,
   Payload,
   ReplayablePayload,
@@ -140,7 +141,7 @@ const id = z.string().min(1).max(64, 'An id has at most 64 characters.');
 const name = z
   .string()
   .max(100, 'A name has 1-100 characters.')
-  .refine((text) => text.trim() !== '', 'A name has 1-100 characters.');
+  .refine((text) => isVisible(text), 'A name has 1-100 characters.');
 const scopes = z.array(z.string().max(64)).max(100, 'Name each scope once, 100 at most.');
 const channelIds = z
   .array(id)

@@ -25,6 +25,7 @@ import {
   type ConnectionOf,
   connectionOf,
   idempotencyKey,
+  isVisible,
   PageArgs,
   Payload,
   ReplayablePayload,
@@ -125,7 +126,7 @@ const id = z.string().min(1).max(64, 'An id has at most 64 characters.');
 const reason = z
   .string()
   .max(1_000, 'A reason has 1-1,000 characters.')
-  .refine((text) => text.trim() !== '', 'A reason has 1-1,000 characters.');
+  .refine((text) => isVisible(text), 'A reason has 1-1,000 characters.');
 
 @InputType({ description: 'A penalty for a person.' })
 class ApplyPenaltyInput {

@@ -5,7 +5,7 @@ import { type Feature, Partner, Scoped, Usually, Write } from '../feature.ts';
 import { perRequest } from '../loader.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, Url } from '../scalars.ts';
-import { Payload } from '../shared.graphql.ts';
+import { isVisible, Payload } from '../shared.graphql.ts';
 import {
   attachmentsByMessage,
   awaitedFile,
@@ -73,7 +73,7 @@ class CreateUploadInput {
   static rules = z.object({
     fileName: z
       .string()
-      .refine((text) => text.trim() !== '' && text.length <= 200, 'A file name has 1-200 characters.'),
+      .refine((text) => isVisible(text) && text.length <= 200, 'A file name has 1-200 characters.'),
     bytes: z.number().min(1, size).max(largestFile, size),
   });
 

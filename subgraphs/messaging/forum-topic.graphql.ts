@@ -22,6 +22,7 @@ import {
   type ConnectionOf,
   connectionOf,
   idempotencyKey,
+  isVisible,
   PageArgs,
   ReplayablePayload,
 } from '../shared.graphql.ts';
@@ -65,7 +66,7 @@ class CreateForumTopicInput {
     title: z
       .string()
       .refine(
-        (text) => text.trim() !== '' && text.length <= 200,
+        (text) => isVisible(text) && text.length <= 200,
         'A title has 1-200 characters, not all blank.',
       ),
     idempotencyKey,

@@ -5,7 +5,7 @@ import { Refusal } from '../errors.ts';
 import { type Feature, Partner, Write } from '../feature.ts';
 import { collected } from '../loader.ts';
 import { communityOf } from '../principal.ts';
-import { idempotencyKey, ReplayablePayload } from '../shared.graphql.ts';
+import { idempotencyKey, isVisible, ReplayablePayload } from '../shared.graphql.ts';
 import { mostAttachments } from './attachment.ts';
 import { Message, messageById, messageNamed } from './message.graphql.ts';
 import type { Message as Row } from './message.ts';
@@ -15,7 +15,7 @@ import { type Draft, postDrafts, type SentMessage } from './sending.ts';
 export const body = z
   .string()
   .refine(
-    (text) => text.trim() !== '' && text.length <= 4_000,
+    (text) => isVisible(text) && text.length <= 4_000,
     'A message has 1-4,000 characters, not all blank.',
   )
   .refine((text) => text.isWellFormed() && !text.includes('\0'), 'A message is valid Unicode without NUL.');

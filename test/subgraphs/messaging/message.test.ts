@@ -213,6 +213,7 @@ describe('messages: refusals', () => {
     ['VALIDATION_FAILED', 'senderId', { senderId: null }],
     ['VALIDATION_FAILED', 'body', { body: '' }],
     ['VALIDATION_FAILED', 'body', { body: ' \n\t ' }],
+    ['VALIDATION_FAILED', 'body', { body: '\u200b\u2060\ufe0f' }],
     ['VALIDATION_FAILED', 'body', { body: 'x'.repeat(4_001) }],
     ['VALIDATION_FAILED', 'body', { body: 'a\0b' }],
     ['VALIDATION_FAILED', 'body', { body: '\ud83c' }],
