@@ -155,6 +155,8 @@ export async function moveScores(tx: Sql, communityId: string, change: SqlPart):
       delete from gamification.score s
       using change c
       where s.community_id = ${communityId} and s.run_id = c.run_id and s.user_id = c.user_id and c.amount is null
+        -- Mostly nobody leaves, and then nothing is looked for.
+        and exists (select from change where amount is null)
       returning s.run_id, s.score as before
     ), moved as (
       select run_id, before, after from kept
