@@ -100,6 +100,24 @@ describe('kill -9 of Laurel while eight write', () => {
     expect((await verify(sql, [books])).discrepancies).toEqual([]);
     await sql.end();
   });
+
+  it('gives a reference that two processes are sent at once one event and one answer', {
+    timeout: patienceMs,
+  }, async () => {
+    const [one] = people;
+    const url = (await runningDatabaseUrl(folder.path)) ?? '';
+    const third = await startOn(folder.path, { ...variables, DATABASE_URL: url });
+    for (let n = 0; n < 5; n++) {
+      const reference = unique('twice');
+      const sent = Array.from({ length: 40 }, (_, at) =>
+        award(at % 2 === 0 ? (second as Handle) : third, one?.id ?? '', [reference]),
+      );
+      const answers = (await Promise.all(sent)).flat();
+      expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+      expect(new Set(answers.map((answer) => JSON.stringify({ ...answer, replayed: true }))).size).toBe(1);
+    }
+    expect((await third.stop()).code).toBe(0);
+  });
 });
 
 describe('PostgreSQL stopped and started while many write', () => {
