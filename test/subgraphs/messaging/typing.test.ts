@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../../subgraphs/db.ts';
 import { messaging } from '../../../subgraphs/messaging/index.ts';
+import { followSignals, tellSignal } from '../../../subgraphs/messaging/signal.ts';
 import { newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 import { asking, take } from '../../kit/subgraph.ts';
@@ -37,6 +38,33 @@ describe('typing', () => {
     }
     await other.end({ timeout: 5 });
     expect(await told(database.sql, place)).toEqual([]);
+  });
+
+  it('is heard again after the connection that listens was cut off', async () => {
+    const other = connect(database.url);
+    const signals = await followSignals(other, ({ communityId }) => communityId === 'com_cut');
+    const cut = await database.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and query ilike 'listen%'`;
+    expect(cut.length).toBeGreaterThan(0);
+    const heard = signals.next();
+    let isHeard = false;
+    void heard.then(() => {
+      isHeard = true;
+    });
+    const signal = { communityId: 'com_cut', kind: 'typing', userId: 'usr_a', at: 0 } as const;
+    await expect
+      .poll(
+        async () => {
+          await tellSignal(database.sql, signal);
+          return isHeard;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(await heard).toMatchObject({ value: signal });
+    await signals.return?.();
+    await other.end({ timeout: 5 });
   });
 
   it('is told once in a while, however often it is said', async () => {
