@@ -39,6 +39,8 @@ const returning = flag('returning', 1_000);
 const missed = flag('missed', 1_000);
 /** How many different cursors those have who come back with different ones. */
 const cursorCount = Math.min(flag('cursors', 10), returning);
+/** Events before the first that is measured. */
+const warming = 15;
 const only = text('only')?.split(',') ?? ['fan', 'distinct', 'returning'];
 
 const query = `subscription ($channelIds: [ID!]!, $after: EventCursor) {
@@ -54,6 +56,8 @@ interface Way {
   name: string;
   server: Part;
   sockets: number;
+  /** Of a delivery, what the kernel takes, in microseconds. */
+  kernel: number[];
   opening: Omit<Opening['open'], 'sockets' | 'name' | 'atOnce'>;
   /** Makes the next event; resolves with the moment it was committed, in milliseconds since 1970. */
   fire(): Promise<number>;
@@ -61,6 +65,12 @@ interface Way {
   event: number;
   perSecond: number[];
   latencies: Arrivals;
+}
+
+/** What a process has taken. */
+interface Cpu {
+  cpuMs: number;
+  systemMs: number;
 }
 
 const fdLimit = Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }));
@@ -109,7 +119,7 @@ async function run(sql: Sql): Promise<void> {
   const endpoint = String(laurel.ready);
   const [channelId = ''] = place.channelIds;
   const way: Way = {
-    ...{ name: 'Laurel', server: laurel, sockets, event: 0, perSecond: [], latencies: [] },
+    ...{ name: 'Laurel', server: laurel, sockets, event: 0, perSecond: [], kernel: [], latencies: [] },
     opening: {
       url: endpoint.replace('http', 'ws'),
       headers: { 'x-api-key': key },
@@ -121,23 +131,29 @@ async function run(sql: Sql): Promise<void> {
     },
   };
   if (only.includes('fan')) {
-    const [, elsewhere = ''] = place.channelIds;
-    await fan(way, place, elsewhere, async (event) => {
-      const id = await send(endpoint, key, place, elsewhere, event);
-      return committedAt(sql, id);
-    });
+    const [, elsewhere = '', unread = ''] = place.channelIds;
+    const post = async (channelId: string, event: number) =>
+      committedAt(sql, await send(endpoint, key, place, channelId, event));
+    await fan(way, place, { elsewhere, unread, post });
   }
   if (only.includes('distinct')) await distinctly(way, place);
   if (only.includes('returning')) await comeBack(sql, way, place);
 }
 
-/** All with the same subscription. @param post  sends a message to the channel `elsewhere`. */
+/**
+ * All with the same subscription.
+ * @param channels  one that only the subgraph's sockets follow, one that nobody does, and what sends a message there.
+ */
 async function fan(
   laurel: Way,
   { id }: TestCommunity,
-  elsewhere: string,
-  post: (event: number) => Promise<number>,
+  channels: {
+    elsewhere: string;
+    unread: string;
+    post(channelId: string, event: number): Promise<number>;
+  },
 ): Promise<void> {
+  const { elsewhere, unread, post } = channels;
   const sample = await sampleOf(laurel);
   const bare = await Part.start(new URL('./serve-plain.js', import.meta.url), ['ws'], ['--expose-gc']);
   const plain = await Part.start(
@@ -153,7 +169,7 @@ async function fan(
   servers.push(bare, plain, reading);
   const beside = (name: string, server: Part, sockets: number, payloads: readonly object[]): Way => {
     const way: Way = {
-      ...{ name, server, sockets, event: 0, perSecond: [], latencies: [] },
+      ...{ name, server, sockets, event: 0, perSecond: [], kernel: [], latencies: [] },
       opening: { url: String(server.ready), headers: {}, payloads, silent: true },
       fire: async () => {
         const message = sample.replace(/event \d{6}/, bodyOf(way.event).slice(0, 12));
@@ -166,12 +182,12 @@ async function fan(
   const half = query.replace('displayName xp', 'id').replace('... on StreamResumed { replayed }', '');
   const subgraph: Way = {
     ...{ name: 'graphql-ws, SQL', server: reading, sockets: readingSockets },
-    ...{ event: 0, perSecond: [], latencies: [] },
+    ...{ event: 0, perSecond: [], kernel: [], latencies: [] },
     opening: {
       ...{ url: String(reading.ready), headers: {} },
       payloads: [{ query: half, variables: { channelIds: [elsewhere] } }],
     },
-    fire: () => post(subgraph.event),
+    fire: () => post(elsewhere, subgraph.event),
   };
   const ways = [
     laurel,
@@ -193,8 +209,8 @@ async function fan(
     );
   }
   // Compiled, and known to all.
-  for (const way of ways) await deliver(way, 3);
-  for (const way of ways) [way.perSecond, way.latencies] = [[], []];
+  for (const way of ways) await deliver(way, warming);
+  for (const way of ways) [way.perSecond, way.kernel, way.latencies] = [[], [], []];
   for (let round = 0; round < rounds; round++) {
     // Nobody is always first.
     for (let turn = 0; turn < ways.length; turn++)
@@ -208,9 +224,22 @@ async function fan(
         return `${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)}-${Math.max(...all).toFixed(2)}) of ${other.name}`;
       });
     tell(way, ratios);
+    if (way === laurel) say(`  ${await shareOfSending(laurel, (event) => post(unread, event))}`);
     await close(way);
   }
   say(`  load ${load()}`);
+}
+
+/** What it takes Laurel to be sent a message that nobody follows, which the others aren't. */
+async function shareOfSending(laurel: Way, post: (event: number) => Promise<number>): Promise<string> {
+  const cpu: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const before = await cpuOf(laurel);
+    for (let n = 0; n < events; n++) await post(n);
+    cpu.push(((await cpuOf(laurel)) - before) / events);
+  }
+  const all = (laurel.sockets * 1_000) / median(laurel.perSecond);
+  return `of its ${all.toFixed(0)} ms an event, ${median(cpu).toFixed(1)} are for being sent the message`;
 }
 
 /** All with different variables, and one channel in common. */
@@ -220,7 +249,14 @@ async function distinctly(laurel: Way, { channelIds }: TestCommunity): Promise<v
     .slice(0, distinct)
     .map((other) => ({ query, variables: { channelIds: [common, other] } }));
   // Each crowd takes them in turn, so that none is taken twice.
-  const way: Way = { ...laurel, name: 'distinct', sockets: distinct, perSecond: [], latencies: [] };
+  const way: Way = {
+    ...laurel,
+    name: 'distinct',
+    sockets: distinct,
+    perSecond: [],
+    kernel: [],
+    latencies: [],
+  };
   way.fire = () => {
     laurel.event = way.event;
     return laurel.fire();
@@ -229,7 +265,7 @@ async function distinctly(laurel: Way, { channelIds }: TestCommunity): Promise<v
   say(`\nA message to ${distinct} sockets whose subscriptions all differ:`);
   await open(way);
   await deliver(way, 3);
-  [way.perSecond, way.latencies] = [[], []];
+  [way.perSecond, way.kernel, way.latencies] = [[], [], []];
   for (let round = 0; round < rounds; round++) await deliver(way, events);
   tell(way, []);
   await close(way);
@@ -301,7 +337,7 @@ async function comeBack(sql: Sql, laurel: Way, place: TestCommunity): Promise<vo
 
 /** Sends events, one when all have the one before, and remembers what it took. */
 async function deliver(way: Way, count: number): Promise<void> {
-  const before = await cpuOf(way);
+  const before = await way.server.ask<Cpu>('cpu');
   for (let n = 0; n < count; n++) {
     way.event++;
     const awaited = { awaited: { name: way.name, event: way.event } } satisfies Awaiting;
@@ -310,15 +346,17 @@ async function deliver(way: Way, count: number): Promise<void> {
     for (const { arrivals } of await Promise.all(arrived))
       way.latencies.push(...arrivals.map(([ms, sockets]): Arrivals[number] => [ms - committed, sockets]));
   }
-  const cpuMs = (await cpuOf(way)) - before;
+  const after = await way.server.ask<Cpu>('cpu');
+  const cpuMs = after.cpuMs - before.cpuMs;
+  way.kernel.push(((after.systemMs - before.systemMs) * 1_000) / (way.sockets * count));
   way.perSecond.push((way.sockets * count * 1_000) / cpuMs);
 }
 
-function tell({ name, sockets, perSecond, latencies }: Way, ratios: readonly string[]): void {
+function tell({ name, sockets, perSecond, kernel, latencies }: Way, ratios: readonly string[]): void {
   const rate = (value: number) => Math.round(value).toLocaleString('en');
   const spread = `${rate(Math.min(...perSecond))}-${rate(Math.max(...perSecond))}`;
   say(
-    `  ${name.padEnd(15)} ${rate(median(perSecond)).padStart(8)} deliveries a CPU second (${spread}), p50 ${share(latencies, 0.5)} ms, p99 ${share(latencies, 0.99)} ms at ${sockets} sockets${ratios.length === 0 ? '' : `; ${ratios.join(', ')}`}`,
+    `  ${name.padEnd(15)} ${rate(median(perSecond)).padStart(8)} deliveries a CPU second (${spread}), ${(1_000_000 / median(perSecond)).toFixed(1)} µs each, ${median(kernel).toFixed(1)} of them the kernel's; p50 ${share(latencies, 0.5)} ms, p99 ${share(latencies, 0.99)} ms at ${sockets} sockets${ratios.length === 0 ? '' : `; ${ratios.join(', ')}`}`,
   );
 }
 
@@ -391,7 +429,7 @@ function cursorIn(message: string): string {
 }
 
 async function cpuOf({ server }: Way): Promise<number> {
-  return (await server.ask<{ cpuMs: number }>('cpu')).cpuMs;
+  return (await server.ask<Cpu>('cpu')).cpuMs;
 }
 
 async function memoryOf({ server }: Way): Promise<{ rss: number; heap: number }> {

@@ -4,7 +4,7 @@
 process.on('message', (message: unknown) => {
   if (message !== 'cpu') return;
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpuMs: (user + system) / 1_000 });
+  process.send?.({ cpuMs: (user + system) / 1_000, systemMs: system / 1_000 });
 });
 process.on('message', (message: unknown) => {
   if (message !== 'memory') return;
