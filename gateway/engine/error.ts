@@ -28,12 +28,15 @@ export function refused(errors: readonly FormattedError[]): Refused {
   return { errors, answer: { json: JSON.stringify({ errors }), hasData: false, errors } };
 }
 
+/** graphql-js says a wrong value again, however long it is; more of a message than this isn't sent. */
+const longestMessage = 1_000;
+
 /** The errors of graphql-js as they are sent, each with a code. */
 export function formatted(errors: readonly GraphQLError[], code: string): FormattedError[] {
   return errors.map((error) => {
     const { message, locations, path, extensions } = error.toJSON();
     return {
-      message,
+      message: message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message,
       ...(locations && { locations }),
       ...(path && { path: [...path] }),
       extensions: { code, ...extensions },

@@ -175,6 +175,15 @@ describe('variables', () => {
     expect(calls).toEqual([]);
   });
 
+  it('that are wrong are not said again at full length', async () => {
+    const long = { a: 'x'.repeat(100_000) };
+    const response = await library().run('query($id: ID!) { book(id: $id) { id } }', { id: long });
+    expect(codes(response)).toEqual(['BAD_USER_INPUT']);
+    const message = response.errors?.[0]?.message ?? '';
+    expect(message).toMatch(/^Variable "\$id" got invalid value { a: "x+…$/);
+    expect(message.length).toBeLessThan(1_100);
+  });
+
   it('of a custom scalar pass through as they are', async () => {
     const value = { a: [1, { b: null }], c: 'd' };
     expect(await library().run('query($v: Json) { echo(value: $v) }', { v: value })).toEqual({
