@@ -69,16 +69,15 @@ export function createFollowing(): Following {
         });
         try {
           const told: Take = (item) => {
+            const doubt = watching.doubt();
+            if (doubt !== undefined) return doubt.then(() => told(item));
             // What came meanwhile is for nobody.
             if (ending !== undefined || moved !== undefined) return undefined;
             again?.();
             cursor = item.cursor ?? cursor;
             return take(item);
           };
-          await items.tell((item) => {
-            const doubt = watching.doubt();
-            return doubt === undefined ? told(item) : doubt.then(() => told(item));
-          });
+          await items.tell(told);
         } catch (error) {
           if (moved === undefined) ending ??= endingFor(error);
         } finally {

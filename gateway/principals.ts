@@ -74,12 +74,54 @@ interface Known {
   askedAt: number;
 }
 
-interface Watch {
+/** What watches ask of whoever keeps them. */
+interface Keeper {
+  look(watch: Watch): void;
+  ask(credential: Credential): Promise<Principal>;
+  /** Whether it was kept until now. */
+  forget(watch: Watch): boolean;
+}
+
+/** One object, since each item of each stream asks it whether it may be told. */
+class Watch implements Watching {
   principal: Principal;
   /** Set while it isn't known what the credential allows now. */
-  doubt: Doubt | undefined;
-  ask(): Promise<Principal>;
-  end: OnEnd<Principal>;
+  inDoubt: Doubt | undefined = undefined;
+  private readonly keeper: Keeper;
+  private readonly credential: Credential;
+  private readonly onEnd: OnEnd<Principal>;
+
+  constructor(keeper: Keeper, credential: Credential, principal: Principal, onEnd: OnEnd<Principal>) {
+    this.keeper = keeper;
+    this.credential = credential;
+    this.principal = principal;
+    this.onEnd = onEnd;
+  }
+
+  doubt(): Promise<void> | undefined {
+    if (isOver(this.principal)) this.keeper.look(this);
+    return this.inDoubt?.over;
+  }
+
+  ask(): Promise<Principal> {
+    return this.keeper.ask(this.credential);
+  }
+
+  async end(why: Refusal, now: Principal | 'expired' | 'refused'): Promise<void> {
+    if (!this.keeper.forget(this)) return;
+    await this.onEnd(why, now);
+    this.settle();
+  }
+
+  stop(): void {
+    this.keeper.forget(this);
+    this.settle();
+  }
+
+  private settle(): void {
+    this.inDoubt?.settle();
+    this.inDoubt = undefined;
+  }
 }
 
 interface Doubt {
@@ -177,12 +219,12 @@ export function createPrincipals(
 
   const look = (watch: Watch) => {
     if (isOver(watch.principal)) void watch.end(badCredential(), 'expired');
-    const { doubt } = watch;
+    const { inDoubt: doubt } = watch;
     if (!doubt?.unasked || !watches.has(watch)) return;
     doubt.unasked = false;
     const settle = () => {
       // What came to light while it was asked is another doubt.
-      if (watch.doubt === doubt) watch.doubt = undefined;
+      if (watch.inDoubt === doubt) watch.inDoubt = undefined;
       doubt.settle();
     };
     watch
@@ -218,6 +260,12 @@ export function createPrincipals(
     if (!closed) stop ??= every(askEveryMs, tick);
   };
 
+  const keeper: Keeper = {
+    look,
+    ask: (credential) => principals.of(credential),
+    forget: (watch) => watches.delete(watch),
+  };
+
   const principals: Principals = {
     known({ name }) {
       const one = known.get(name);
@@ -249,16 +297,7 @@ export function createPrincipals(
     },
     knows: ({ name }) => known.peek(name)?.settled !== undefined,
     watch(credential, principal, onEnd) {
-      const watch: Watch = {
-        principal,
-        doubt: undefined,
-        ask: () => principals.of(credential),
-        async end(why, now) {
-          if (!watches.delete(watch)) return;
-          await onEnd(why, now);
-          watch.doubt?.settle();
-        },
-      };
+      const watch = new Watch(keeper, credential, principal, onEnd);
       watches.add(watch);
       attend();
       // Something may have happened between letting in and watching.
@@ -266,16 +305,7 @@ export function createPrincipals(
         putInDoubt(watch);
         look(watch);
       }
-      return {
-        doubt() {
-          if (isOver(watch.principal)) look(watch);
-          return watch.doubt?.over;
-        },
-        stop() {
-          watches.delete(watch);
-          watch.doubt?.settle();
-        },
-      };
+      return watch;
     },
     upTo(number) {
       if (isTold(number) || closed) return undefined;
@@ -298,12 +328,12 @@ export function credential(secret: string, community: string | null): Credential
 
 /** Nobody is told anything by it until it was asked for again; if it is asked for now, the answer may be from before. */
 function putInDoubt(watch: Watch): void {
-  if (watch.doubt?.unasked) return;
+  if (watch.inDoubt?.unasked) return;
   let settle = () => {};
   const over = new Promise<void>((resolve) => {
     settle = resolve;
   });
-  watch.doubt = { unasked: true, over, settle };
+  watch.inDoubt = { unasked: true, over, settle };
 }
 
 function isOver({ expiresAt }: Principal): boolean {
