@@ -23,9 +23,9 @@ import { addScores, type ScoreChange } from './score.ts';
 // write it all by one statement.
 //
 // Everything is locked in this order, by everybody: the level curve and the set of score runs (both shared), profiles by
-// user id, those of people who are new, whatever else a
-// feature locks (a badge, an item of a store), events by type and reference, what is kept of entries (uses, days, scores),
-// and last the log's counter, which all writers of a community wait for.
+// user id, those of people who are new, whatever else a feature locks (a badge, an item of a store), events by type and
+// reference, what is kept of entries (uses, days, scores), and last the log's counter, which all writers of a community
+// wait for.
 
 /** What came of a posting. */
 export interface Posted {

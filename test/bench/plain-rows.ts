@@ -3,7 +3,8 @@ import { newId } from '../../subgraphs/id.ts';
 import { rowsOf } from '../../subgraphs/rows.ts';
 
 // What awards write, written by nobody who thinks: rows made beforehand, into the same tables with the same indexes, in
-// one transaction of one statement. No lock is waited for but the rows' own, nothing is read or decided.
+// one transaction. No lock is waited for but the rows' own, nothing is read or decided. That rows are encoded counts, as it
+// does for whoever thinks.
 
 /** What an award is about. */
 export interface PlainAward {
@@ -35,11 +36,11 @@ export class PlainRows {
   /** One row an award, into one table with a primary key. */
   bare(communityId: string, awards: readonly PlainAward[]): () => Promise<unknown> {
     const rows = awards.map((award) => ({ id: newId('LedgerEntry'), ...award }));
-    const table = rowsOf(this.sql, 'e', 'id text, userId text, eventType text, reference text', rows);
     return () => this.sql`
       -- bench: bare
       insert into bench.entry (community_id, id, user_id, unit, amount, event_type, reference)
-      select ${communityId}, id, "userId", 'XP', 10, "eventType", reference from ${table}`;
+      select ${communityId}, id, "userId", 'XP', 10, "eventType", reference
+      from ${rowsOf(this.sql, 'e', 'id text, userId text, eventType text, reference text', rows)}`;
   }
 
   /** All rows of an award with two entries and an activity. */
@@ -68,7 +69,7 @@ export class PlainRows {
         user_id: userId,
         payload: { entryId: id, total: '10' },
       }));
-    const tables = {
+    const tables = () => ({
       events: rowsOf(
         this.sql,
         'e',
@@ -82,8 +83,8 @@ export class PlainRows {
         entries,
       ),
       people: rowsOf(this.sql, 'p', 'userId text, times bigint', people),
-    };
-    return () => transaction(this.sql, (tx) => write(tx, communityId, tables, JSON.stringify(told)));
+    });
+    return () => transaction(this.sql, (tx) => write(tx, communityId, tables(), JSON.stringify(told)));
   }
 }
 
