@@ -4,7 +4,7 @@ import type { Wording } from './activity.ts';
 import type { Move, Posting } from './decide.ts';
 import { lockProfiles } from './ground.ts';
 import type { Origin } from './origin.ts';
-import { type Posted, post, postAll } from './posting.ts';
+import { type Posted, post, postOne } from './posting.ts';
 import type { Unit } from './unit.ts';
 
 // Changes of what a person has that no rule makes: adjusting, spending, and taking back. What is taken back gets an entry
@@ -196,13 +196,6 @@ async function reverse(
       throw posted ?? new Error('A posting had no answer.');
     return posted;
   });
-}
-
-async function postOne(sql: Sql, communityId: string, posting: Posting): Promise<Posted> {
-  const [posted] = await postAll(sql, communityId, [posting]);
-  if (posted === undefined || posted instanceof Refusal)
-    throw posted ?? new Error('A posting had no answer.');
-  return posted;
 }
 
 function plainPosting(

@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import type { Posting } from './decide.ts';
 import type { Origin } from './origin.ts';
-import { type Posted, postAll } from './posting.ts';
+import { postOne } from './posting.ts';
 
 // Who holds which badge. A person holds a badge once; awarding and taking back are postings, since they may bring and
 // cost XP and coins, and the last of a badge goes once.
@@ -178,13 +178,6 @@ async function awardsBy(
   return groupTo(ids, rows, ({ userId, badgeId }) => (owner === 'user' ? userId : badgeId)).map((own) =>
     pageOf(own, request, ({ awardedAt, id }) => ({ at: awardedAt, id })),
   );
-}
-
-async function postOne(sql: Sql, communityId: string, posting: Posting): Promise<Posted> {
-  const [posted] = await postAll(sql, communityId, [posting]);
-  if (posted === undefined) throw new Error('A posting had no answer.');
-  if (posted instanceof Refusal) throw posted;
-  return posted;
 }
 
 function columns(sql: Sql) {

@@ -84,6 +84,14 @@ export async function postAll(
   return answers;
 }
 
+/** Posts one, in a transaction of its own. @throws the Refusals of `postAll` @cost as `postAll` */
+export async function postOne(sql: Sql, communityId: string, posting: Posting): Promise<Posted> {
+  const [posted] = await postAll(sql, communityId, [posting]);
+  if (posted === undefined) throw new Error('A posting had no answer.');
+  if (posted instanceof Refusal) throw posted;
+  return posted;
+}
+
 /** Deadlocks come of people who are new: they are locked after those who are there. */
 function isOvertaken(error: unknown): boolean {
   return error instanceof Overtaken || (error as { code?: unknown }).code === '40P01';
