@@ -11,14 +11,23 @@ type NamesIn<Columns extends string> = Columns extends `${infer First},${infer R
     ? Name
     : never;
 
-/** The text of a table, and the columns whose arrays go into it. */
+interface Column {
+  name: string;
+  /** A value as an element of its array. */
+  encode: (value: unknown) => string;
+}
+
+/** The text of a part, and the columns whose arrays go into it. */
 interface Template {
-  names: readonly string[];
+  columns: readonly Column[];
   strings: TemplateStringsArray;
 }
 
-/** By name and columns: a part made anew for each column costs a single row more than all that is in it. */
-const templates = new Map<string, Template>();
+type Rows<Columns extends string> = readonly { readonly [Name in NamesIn<Columns>]: unknown }[];
+
+/** By the text of its columns: a part made anew for each column costs a single row more than all that is in it. */
+const tables = new Map<string, Template>();
+const lists = new Map<string, Template>();
 
 /**
  * Rows as a table: `select e.id, e."userId" from ${rowsOf(tx, 'e', 'id text, userId text, amount bigint', entries)}`.
@@ -28,43 +37,106 @@ export function rowsOf<const Columns extends string>(
   sql: Sql,
   name: string,
   columns: Columns,
-  rows: readonly { readonly [Name in NamesIn<Columns>]: unknown }[],
+  rows: Rows<Columns>,
 ): SqlPart {
   const key = `${name}: ${columns}`;
-  const template = templates.get(key) ?? templateOf(name, columns);
-  templates.set(key, template);
-  const arrays = template.names.map((column, n) => {
-    const values = rows.map((row) => (row as Record<string, unknown>)[column]);
-    // A shorter column is filled up with nulls, so the first alone tells how many rows there are.
-    return n > 0 && values.every((value) => value == null) ? '{}' : arrayOf(values);
-  });
-  return sql(template.strings, ...arrays);
+  const template = tables.get(key) ?? tableOf(name, columns);
+  tables.set(key, template);
+  return filled(sql, template, rows);
+}
+
+/** Rows as arrays for a function, one a column: `select log($1, ${arraysOf(tx, 'userId text, amount bigint', entries)})`. */
+export function arraysOf<const Columns extends string>(
+  sql: Sql,
+  columns: Columns,
+  rows: Rows<Columns>,
+): SqlPart {
+  const template = lists.get(columns) ?? listOf(columns);
+  lists.set(columns, template);
+  return filled(sql, template, rows);
+}
+
+function filled(sql: Sql, { columns, strings }: Template, rows: readonly object[]): SqlPart {
+  return sql(
+    strings,
+    ...columns.map((column, n) => arrayOf(rows as Record<string, unknown>[], column, n === 0)),
+  );
 }
 
 /** Arrays are unnested where columns stand, not in `from`: there each would be kept in a store of its own before. */
-function templateOf(name: string, columns: string): Template {
-  const named = columns.split(',').map((column) => column.trim().split(' ') as [string, string]);
-  const ends = named.map(([column, type]) => `::${type}[]) as "${column}"`);
-  const strings = ['(select unnest(', ...ends.map((end) => `${end}, unnest(`)];
-  strings[ends.length] = `${ends.at(-1)}) as "${name}"`;
-  return { names: named.map(([column]) => column), strings: Object.assign(strings, { raw: strings }) };
+function tableOf(name: string, columns: string): Template {
+  return templateOf(columns, {
+    start: '(select unnest(',
+    between: ', unnest(',
+    end: `) as "${name}"`,
+    after: ({ name: column, type }) => `::${type}[]) as "${column}"`,
+  });
 }
 
-/** Values as PostgreSQL reads an array: `{usr_1,NULL}`. */
-function arrayOf(values: readonly unknown[]): string {
-  return `{${values.map(elementOf).join(',')}}`;
+function listOf(columns: string): Template {
+  return templateOf(columns, { start: '', between: ', ', end: '', after: ({ type }) => `::${type}[]` });
 }
 
-function elementOf(value: unknown): string {
-  if (value === null || value === undefined) return 'NULL';
-  if (typeof value === 'string') return plain.test(value) ? value : quoted(value);
-  if (value instanceof Date) return value.toISOString();
-  return typeof value === 'object' ? quoted(JSON.stringify(value)) : String(value);
+interface Typed {
+  name: string;
+  type: string;
 }
+
+function templateOf(
+  text: string,
+  {
+    start,
+    between,
+    end,
+    after,
+  }: { start: string; between: string; end: string; after: (one: Typed) => string },
+): Template {
+  const typed = text.split(',').map((column): Typed => {
+    const [name = '', type = ''] = column.trim().split(' ');
+    return { name, type };
+  });
+  const ends = typed.map(after);
+  const strings = [start, ...ends.map((one) => one + between)];
+  strings[ends.length] = ends.at(-1) + end;
+  return {
+    columns: typed.map(({ name, type }) => ({ name, encode: encoders[type] ?? String })),
+    strings: Object.assign(strings, { raw: strings }),
+  };
+}
+
+/**
+ * A column as PostgreSQL reads an array: `{usr_1,NULL}`. A shorter one is filled up with nulls, so one that holds nothing
+ * is left empty; but the first tells how many rows there are.
+ */
+function arrayOf(
+  rows: readonly Record<string, unknown>[],
+  { name, encode }: Column,
+  isFirst: boolean,
+): string {
+  let isEmpty = !isFirst;
+  let text = '';
+  for (const row of rows) {
+    const value = row[name];
+    if (value === null || value === undefined) text += ',NULL';
+    else {
+      isEmpty = false;
+      text += `,${encode(value)}`;
+    }
+  }
+  return isEmpty ? '{}' : `{${text.slice(1)}}`;
+}
+
+/** By type; what no other says is written without quotes. */
+const encoders: Readonly<Record<string, (value: unknown) => string>> = {
+  text: (value) => textOf(String(value)),
+  json: (value) => textOf(JSON.stringify(value)),
+  jsonb: (value) => textOf(JSON.stringify(value)),
+  timestamptz: (value) => (value as Date).toISOString(),
+};
 
 /** Text that needs no quotes, and isn't NULL. */
 const plain = /^[\w.:-]+$(?<!^null$)/i;
 
-function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+function textOf(text: string): string {
+  return plain.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -139,13 +139,34 @@ export async function activitiesById(
 /** What the feed shows of what was decided. */
 export function activitiesOf(
   decided: readonly Decided[],
-  rules: Ground['rules'],
+  ground: Pick<Ground, 'rules' | 'recordedAt'>,
+  places: RulePlaces,
   makeId: typeof newId,
 ): NewActivity[] {
-  return decided.flatMap((one) => activitiesOfOne(one, rules, makeId));
+  return decided.flatMap((one) => activitiesOfOne(one, ground, places, makeId));
 }
 
 export type NewActivity = ReturnType<typeof activitiesOfOne>[number];
+
+/**
+ * The rules of a batch, each by its place: most of the rows that it writes name one of few. Places begin at 1, as in SQL's
+ * arrays.
+ */
+export interface RulePlaces {
+  ids: readonly string[];
+  wordingIds: readonly string[];
+  /** By the id of the rule. */
+  places: ReadonlyMap<string, number>;
+}
+
+export function placesOfRules(rules: Ground['rules']): RulePlaces {
+  const all = [...rules.values()].flat();
+  return {
+    ids: all.map(({ id }) => id),
+    wordingIds: all.map(({ wordingId }) => wordingId),
+    places: new Map(all.map(({ id }, at) => [id, at + 1])),
+  };
+}
 
 /**
  * Takes back the activities of what is reversed. Their people are locked, and badges that they were awarded too.
@@ -164,7 +185,8 @@ export async function takeBackActivities(
 /** What the feed shows of one event. */
 function activitiesOfOne(
   { id: eventId, posting, occurredAt, entries, awards }: Decided,
-  rules: Ground['rules'],
+  { rules, recordedAt }: Pick<Ground, 'rules' | 'recordedAt'>,
+  { places }: RulePlaces,
   makeId: typeof newId,
 ) {
   const { userId, eventType, shownAs } = posting;
@@ -175,29 +197,34 @@ function activitiesOfOne(
   const activity = (
     type: ActivityType,
     points: bigint,
-    of: { causeId?: string; wordingId?: string; badgeId?: string; wording?: Wording | null },
+    of: { rule?: number | undefined; award?: Decided['awards'][number]; wording?: Wording | null },
   ) => ({
     id: makeId('Activity'),
     userId,
     type,
     points,
     eventId,
-    occurredAt,
-    causeId: of.causeId,
-    wordingId: of.wordingId,
-    badgeId: of.badgeId,
+    occurredAt: unlessNow(occurredAt, recordedAt),
+    rule: of.rule,
+    awardId: of.award?.id,
+    badgeId: of.award?.badgeId,
     title: of.wording?.title,
     description: of.wording?.description,
     images: of.wording?.images,
   });
   const made = [];
-  for (const { id: causeId, activityType, wordingId } of rules.get(eventType) ?? []) {
-    if (activityType === null || !entries.some(({ ruleId }) => ruleId === causeId)) continue;
-    made.push(activity(activityType, pointsOf(causeId), { causeId, wordingId }));
+  for (const { id, activityType } of rules.get(eventType) ?? []) {
+    if (activityType === null || !entries.some(({ ruleId }) => ruleId === id)) continue;
+    made.push(activity(activityType, pointsOf(id), { rule: places.get(id) }));
   }
   if (shownAs !== undefined) made.push(activity(shownAs.type, pointsOf(null), { wording: shownAs.wording }));
-  for (const { id: causeId, badgeId } of awards) made.push(activity('EVENT', 0n, { causeId, badgeId }));
+  for (const award of awards) made.push(activity('EVENT', 0n, { award }));
   return made;
+}
+
+/** A moment to be written; null where it is the moment of writing, which most are. */
+export function unlessNow(occurredAt: Date, recordedAt: Date): Date | null {
+  return occurredAt === recordedAt ? null : occurredAt;
 }
 
 function undoneBy({ posting: { userId, undoes, reverses }, occurredAt, entries }: Decided): Undone[] {
@@ -216,23 +243,32 @@ interface Undone {
   entryIds: string[];
 }
 
-/** Adds activities, in a statement. */
-export function addedActivities(tx: Sql, communityId: string, made: readonly NewActivity[]): SqlPart {
+/** Adds activities, in a statement that has `held` before it. @param recordedAt  when those happened that have no time. */
+export function addedActivities(
+  tx: Sql,
+  communityId: string,
+  made: readonly NewActivity[],
+  { ids, wordingIds }: RulePlaces,
+  recordedAt: Date,
+): SqlPart {
   return tx`
     insert into gamification.activity (
       community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
     )
-    select ${communityId}, m.id, m."userId", m.type, coalesce(m."wordingId", b.wording_id, case
-      when m.title is not null then gamification.keep_wording(${communityId}, m.title, m.description, m.images)
-    end), m.points, m."eventId", m."causeId", m."occurredAt"
-    from ${rowsOf(
+    select ${communityId}, m.id, m."userId", m.type,
+      coalesce((${wordingIds as string[]}::uuid[])[m.rule], b.wording_id, case
+        when m.title is not null then gamification.keep_wording(${communityId}, m.title, m.description, m.images)
+      end), m.points, m."eventId", coalesce((${ids as string[]}::text[])[m.rule], m."awardId"),
+      coalesce(m."occurredAt", ${recordedAt}::timestamptz)
+    from held, ${rowsOf(
       tx,
       'm',
-      `id text, userId text, type text, wordingId uuid, badgeId text, title jsonb, description jsonb, images jsonb,
-      points bigint, eventId text, causeId text, occurredAt timestamptz`,
+      `id text, userId text, type text, rule integer, awardId text, badgeId text, title jsonb, description jsonb,
+      images jsonb, points bigint, eventId text, occurredAt timestamptz`,
       made,
     )}
-    left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"`;
+    left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"
+    returning 1`;
 }
 
 async function takeBack(

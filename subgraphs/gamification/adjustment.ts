@@ -4,7 +4,7 @@ import type { Wording } from './activity.ts';
 import type { Move, Posting } from './decide.ts';
 import { lockProfiles } from './ground.ts';
 import type { Origin } from './origin.ts';
-import { type Posted, post, postOne } from './posting.ts';
+import { decidedAgain, type Posted, post, postOne } from './posting.ts';
 import type { Unit } from './unit.ts';
 
 // Changes of what a person has that no rule makes: adjusting, spending, and taking back. What is taken back gets an entry
@@ -165,7 +165,7 @@ async function reverse(
   what: { entryId: string } | { eventId: string },
   read: (tx: Sql) => Promise<Reversible | undefined>,
 ): Promise<Posted> {
-  return transaction(sql, async (tx) => {
+  const once = async (tx: Sql) => {
     const [name, id] = Object.entries(what)[0] ?? [];
     const whose = await read(tx);
     if (whose === undefined) {
@@ -195,7 +195,8 @@ async function reverse(
     if (posted === undefined || posted instanceof Refusal)
       throw posted ?? new Error('A posting had no answer.');
     return posted;
-  });
+  };
+  return decidedAgain(() => transaction(sql, once));
 }
 
 function plainPosting(

@@ -70,8 +70,16 @@ export async function trackEvents(
   return people.map((person) => {
     if (person instanceof Refusal) return person;
     const answer = answers.next().value as Posted | Refusal;
-    return answer instanceof Refusal ? answer : { ...answer, userId: person.userId, userMade: person.made };
+    return answer instanceof Refusal ? answer : tracked(answer, person);
   });
+}
+
+function tracked(
+  { eventId, entries, outcome, level, awardIds, replayed }: Posted,
+  { userId, made: userMade }: { userId: string; made: boolean },
+): Tracked {
+  // One literal: see decide.ts.
+  return { eventId, entries, outcome, level, awardIds, replayed, userId, userMade };
 }
 
 /** Whom each event is about, or why it is refused. */

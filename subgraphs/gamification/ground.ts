@@ -1,9 +1,8 @@
-import type { Sql } from '../db.ts';
+import type { Sql, SqlPart } from '../db.ts';
 import { rowsOf } from '../rows.ts';
-import type { Awardable } from './awarding.ts';
 import { awardableOf, type BadgeRow, badgesFor, badgesIn } from './badge-ground.ts';
 import type { Ground, Known, Place, Posting, Profile } from './decide.ts';
-import { type Identifier, memberIds } from './person.ts';
+import { type Identifier, membersFound } from './person.ts';
 import type { Rule } from './rule.ts';
 import { scoreLock } from './score.ts';
 import type { Unit } from './unit.ts';
@@ -18,11 +17,27 @@ export interface Ahead {
   known: ReadonlyMap<string, Known>;
   /** Whom the identifiers name, in their order; null where there is nobody. */
   userIds: readonly (string | null)[];
+  /** All else that few postings are decided on; undefined for many, which lock first. */
+  unlocked: Unlocked | undefined;
 }
+
+/** What was read without a lock, at one moment. */
+interface Unlocked {
+  common: Common;
+  /** Of those people who have one. */
+  profiles: ReadonlyMap<string, Profile>;
+  /** By person: what changes when anything of the profile does. */
+  versions: ReadonlyMap<string, string>;
+}
+
+/** So many postings are decided without a lock at most: of more, some person's profile is likely to change meanwhile. */
+const few = 16;
 
 interface Asked {
   eventType: string;
   reference: string | null;
+  /** Where it is known. */
+  userId?: string;
 }
 
 /** What tells a reference from all others. */
@@ -30,23 +45,40 @@ export function referenceOf({ eventType, reference }: Asked): string {
   return `${eventType} ${reference}`;
 }
 
-/** Reads what needs no lock. @cost one statement; nothing of a table grows in it but by the postings. */
+/** A profile as JSON, which has no 64-bit numbers. */
+type ProfileRow = Omit<Profile, Unit> & Record<Unit, string> & { version: string };
+
+/**
+ * Reads what needs no lock, and for few postings all else too.
+ * @param people  whom the postings are about, where they are named by identifiers.
+ * @cost one statement; nothing of a table grows in it but by the postings.
+ */
 export async function readAhead(
   sql: Sql,
   communityId: string,
   asked: readonly Asked[],
-  people: readonly Identifier[] = [],
+  people?: readonly Identifier[],
 ): Promise<Ahead> {
   const eventTypes = [...new Set(asked.map(({ eventType }) => eventType))];
   const references = asked.filter(({ reference }) => reference !== null);
+  const person =
+    people === undefined
+      ? sql`select null::bigint as at, u as user_id from unnest((select ${asked.flatMap(({ userId }) => userId ?? [])}::text[])) u`
+      : membersFound(sql, communityId, people);
+  const rest =
+    asked.length > few ? sql`` : sql`, ${commonIn(sql, communityId, [])}, ${profilesIn(sql, communityId)}`;
   const [row] = await sql<
-    {
+    (Partial<Common> & {
       rules: Rule[] | null;
       known: (Asked & Omit<Known, 'occurredAt'> & { at: number | null })[] | null;
       userIds: (string | null)[] | null;
-    }[]
+      profiles?: ProfileRow[] | null;
+    })[]
   >`
     -- readAhead
+    with person as materialized (
+      ${person}
+    )
     select (
       select json_agg(json_build_object(
         'id', id, 'eventType', event_type, 'awards', awards, 'conditions', conditions,
@@ -54,13 +86,17 @@ export async function readAhead(
         'activityType', activity_type, 'wordingId', wording_id, 'limited', ${limited(sql)}
       ) order by created_at, id)
       from gamification.rule
-      where community_id = ${communityId} and event_type = any(${eventTypes}) and enabled
+      where community_id = ${communityId} and event_type = any((select ${eventTypes}::text[])::text[]) and enabled
     ) as rules, (
       select json_agg(json_build_object(
         'eventType', a."eventType", 'reference', a.reference, 'id', e.id, 'userId', e.user_id,
         'amount', e.amount::text, 'metadata', e.metadata, 'at', e.at
       ))
-      from ${rowsOf(sql, 'a', 'eventType text, reference text', references)}
+      -- A plan that doesn't know how many there are is kept: making one costs more than a few postings do.
+      from (
+        select unnest((select ${references.map(({ eventType }) => eventType)}::text[])) as "eventType",
+          unnest((select ${references.map(({ reference }) => reference)}::text[])) as reference
+      ) a
       -- One by one, by the index: a join might read all events of the community.
       cross join lateral (
         select id, user_id, amount, metadata, case when timed then extract(epoch from occurred_at) * 1000 end as at
@@ -69,16 +105,77 @@ export async function readAhead(
         limit 1
       ) e
     ) as known, (
-      ${people.length === 0 ? sql`select null` : memberIds(sql, communityId, people)}
-    ) as "userIds"`;
+      select json_agg(user_id order by at) from person
+    ) as "userIds" ${rest}`;
   const rules = new Map<string, Rule[]>(eventTypes.map((type) => [type, []]));
   for (const rule of row?.rules ?? []) rules.get(rule.eventType)?.push(rule);
   const known = new Map<string, Known>();
   for (const { id, userId, amount, metadata, at, ...one } of row?.known ?? []) {
     const occurredAt = at === null ? null : new Date(at);
-    known.set(referenceOf(one), { id, userId, amount, metadata, occurredAt });
+    known.set(referenceOf(one), { id, userId: userId as string, amount, metadata, occurredAt });
   }
-  return { rules, known, userIds: row?.userIds ?? [] };
+  const { profiles, ...common } = row ?? {};
+  const unlocked = profiles === undefined ? undefined : unlockedOf(common as Common, profiles ?? []);
+  return { rules, known, userIds: row?.userIds ?? [], unlocked };
+}
+
+/** The profiles of the query `person`, as JSON in a statement. */
+function profilesIn(sql: Sql, communityId: string): SqlPart {
+  return sql`(
+    select json_agg(json_build_object(
+      'userId', p.user_id, 'version', p.xmin::text, 'XP', p.xp::text, 'COINS', p.coins::text, 'POINTS', p.points::text,
+      'PREMIUM', p.premium::text, 'level', p.level, 'badges', p.badges, 'messages', p.messages, 'replies', p.replies,
+      'reactions', p.reactions, 'visits', p.visits, 'referrals', p.referrals, 'socials', p.socials
+    ))
+    from (select distinct user_id from person) n
+    cross join lateral (
+      select *, xmin from gamification.profile p where p.community_id = ${communityId} and p.user_id = n.user_id limit 1
+    ) p
+  ) as profiles`;
+}
+
+function unlockedOf(common: Common, rows: readonly ProfileRow[]): Unlocked {
+  const profiles = rows.map(({ version: _, XP, COINS, POINTS, PREMIUM, ...others }): Profile => {
+    return {
+      XP: BigInt(XP),
+      COINS: BigInt(COINS),
+      POINTS: BigInt(POINTS),
+      PREMIUM: BigInt(PREMIUM),
+      ...others,
+    };
+  });
+  return {
+    common,
+    profiles: new Map(profiles.map((profile) => [profile.userId, profile])),
+    versions: new Map(rows.map(({ userId, version }) => [userId, version])),
+  };
+}
+
+/**
+ * What few postings are decided on without a lock; undefined where that can't be: somebody is new, or badges are awarded
+ * or taken back, which have locks of their own.
+ * @cost nothing; one statement where there are limits or times.
+ */
+export async function readUnlocked(
+  sql: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+  ahead: Ahead,
+): Promise<Read | undefined> {
+  const { unlocked } = ahead;
+  if (unlocked === undefined || !postings.every(({ userId }) => unlocked.profiles.has(userId)))
+    return undefined;
+  if (postings.some(({ award, reverses, revokes, undoes }) => award ?? reverses ?? revokes ?? undoes))
+    return undefined;
+  const { common, profiles, versions } = unlocked;
+  const places = await placesFor(sql, communityId, postings, ahead);
+  const nothing = { had: new Map(), revoked: new Map() };
+  return {
+    ...groundOf(common, places, postings, ahead),
+    profiles,
+    versions,
+    badges: badgesOf(common, nothing),
+  };
 }
 
 /** The first key of the advisory lock of a community's level curve: postings share it, a change of the curve has it alone. */
@@ -135,12 +232,12 @@ async function lockExisting(
   return new Map(rows.map((row) => [row.userId, row]));
 }
 
-/** What is read under lock. */
+/** What was read of a batch. */
 export interface Read extends Ground {
   /** The day it is in the community's time zone. */
   today: string;
-  /** There are runs of scores, finished or not. */
-  isRanked: boolean;
+  /** What was read without a lock holds as long as these stand; undefined: it was read under lock. */
+  versions: ReadonlyMap<string, string> | undefined;
 }
 
 /**
@@ -159,52 +256,53 @@ export async function readLocked(
   const read = () =>
     Promise.all([
       lockExisting(tx, communityId, userIds),
-      groundFor(tx, communityId, postings, ahead),
+      readCommon(tx, communityId, postings),
+      placesFor(tx, communityId, postings, ahead),
       badgesFor(tx, communityId, postings),
     ]);
-  let [profiles, ground, held] = await read();
+  let [profiles, common, places, held] = await read();
   if (profiles.size < userIds.length) {
     await addProfiles(tx, communityId, userIds);
-    [profiles, ground, held] = await read();
+    [profiles, common, places, held] = await read();
   }
-  const { awardable, ...others } = ground;
-  return { ...others, profiles, badges: { awardable, ...held } };
+  const ground = groundOf(common, places, postings, ahead);
+  return { ...ground, profiles, versions: undefined, badges: badgesOf(common, held) };
 }
 
-/** Reads all but profiles and what people had, for postings in their order. */
-async function groundFor(
-  tx: Sql,
-  communityId: string,
+/** What is the same for all postings of a batch. */
+interface Common {
+  recordedAt: Date;
+  today: string;
+  levels: { number: number; minXp: string }[] | null;
+  below: Unit[];
+  awardable: BadgeRow[] | null;
+}
+
+async function readCommon(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Common> {
+  const [common] = await tx<Common[]>`
+    -- readCommon
+    select ${commonIn(tx, communityId, postings)}`;
+  if (common === undefined) throw new Error('A query without a table gave no row.');
+  return common;
+}
+
+/** The columns of `Common`, in a statement. */
+function commonIn(sql: Sql, communityId: string, postings: readonly Posting[]): SqlPart {
+  return sql`
+    now()::timestamptz(3) as "recordedAt", (now() at time zone ${zoneOf(sql, communityId)})::date as today, (
+      select json_agg(json_build_object('number', number, 'minXp', min_xp::text) order by number)
+      from gamification.level where community_id = ${communityId}
+    ) as levels, array(
+      select unit from gamification.unit where community_id = ${communityId} and may_go_below_zero
+    ) as below, ${badgesIn(sql, communityId, postings)} as awardable`;
+}
+
+function groundOf(
+  { recordedAt, today, levels, below }: Common,
+  placed: readonly PlaceRow[],
   postings: readonly Posting[],
   { rules, known }: Pick<Ahead, 'rules' | 'known'>,
-): Promise<Omit<Read, 'profiles' | 'badges'> & { awardable: Awardable[] }> {
-  const isLimited = [...rules.values()].some((own) => own.some((rule) => rule.limited));
-  const isTimed = postings.some(({ occurredAt }) => occurredAt !== null);
-  const [[common], rows] = await Promise.all([
-    tx<
-      {
-        recordedAt: Date;
-        today: string;
-        isRanked: boolean;
-        levels: { number: number; minXp: string }[] | null;
-        below: Unit[];
-        badges: BadgeRow[] | null;
-      }[]
-    >`
-      -- groundFor
-      select now()::timestamptz(3) as "recordedAt", (now() at time zone ${zoneOf(tx, communityId)})::date as today,
-        exists(
-          select from gamification.score_run where community_id = ${communityId} and not dropped
-        ) as "isRanked", (
-          select json_agg(json_build_object('number', number, 'minXp', min_xp::text) order by number)
-          from gamification.level where community_id = ${communityId}
-        ) as levels, array(
-          select unit from gamification.unit where community_id = ${communityId} and may_go_below_zero
-        ) as below, ${badgesIn(tx, communityId, postings)} as badges`,
-    isLimited || isTimed ? placesFor(tx, communityId, postings) : [],
-  ]);
-  if (common === undefined) throw new Error('A query without a table gave no row.');
-  const { recordedAt, today, isRanked, levels, below, badges } = common;
+): Omit<Read, 'profiles' | 'badges' | 'versions'> {
   const places = postings.map(
     (posting): Place => ({
       occurredAt: recordedAt,
@@ -213,28 +311,45 @@ async function groundFor(
       used: [],
     }),
   );
-  for (const { at, moment, day, used } of rows) {
+  for (const { at, moment, day, used } of placed) {
     Object.assign(places[at] as Place, { occurredAt: moment, day, used: used ?? [] });
   }
   return {
-    ...{ recordedAt, today, isRanked, rules, places },
+    ...{ recordedAt, today, rules, places },
     levels: (levels ?? []).map(({ number, minXp }) => ({ number, minXp: BigInt(minXp) })),
     belowZero: new Set(below),
-    awardable: (badges ?? []).map(awardableOf),
   };
 }
 
-/** When postings happened and what rules with limits paid around it; nothing of those that happen now and have no limits. */
+function badgesOf({ awardable }: Common, held: Omit<Ground['badges'], 'awardable'>): Ground['badges'] {
+  return { awardable: (awardable ?? []).map(awardableOf), ...held };
+}
+
+interface PlaceRow {
+  /** Of the posting, in the batch. */
+  at: number;
+  day: string;
+  moment: Date;
+  used: Place['used'] | null;
+}
+
+/**
+ * When postings happened and what rules with limits paid around it; nothing of those that happen now and have no limits.
+ * @cost one statement; none where there are neither limits nor times.
+ */
 async function placesFor(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
-): Promise<{ at: number; day: string; moment: Date; used: Place['used'] | null }[]> {
+  { rules }: Pick<Ahead, 'rules'>,
+): Promise<PlaceRow[]> {
+  const isLimited = [...rules.values()].some((own) => own.some((rule) => rule.limited));
+  if (!isLimited && postings.every(({ occurredAt }) => occurredAt === null)) return [];
   const eventTypes = [...new Set(postings.map(({ eventType }) => eventType))];
   const asked = postings.map(({ userId, eventType, occurredAt }, at) => ({
     ...{ at, userId, eventType, occurredAt },
   }));
-  return tx<{ at: number; day: string; moment: Date; used: Place['used'] | null }[]>`
+  return tx<PlaceRow[]>`
     -- placesFor
     with bounded as materialized (
       select * from gamification.rule

@@ -19,18 +19,15 @@ export async function membersNamed(
   communityId: string,
   people: readonly Identifier[],
 ): Promise<(string | null)[]> {
-  const identifiers = people.map(asPortTakes);
   const rows = await sql<{ userId: string | null }[]>`
     -- membersNamed
-    select user_id as "userId" from identity.find_members(${communityId}, ${sql.json(identifiers)}) order by at`;
+    select user_id as "userId" from (${membersFound(sql, communityId, people)}) f order by at`;
   return rows.map(({ userId }) => userId);
 }
 
-/** The same as a part of a statement, which gives them as JSON. */
-export function memberIds(sql: Sql, communityId: string, people: readonly Identifier[]): SqlPart {
-  const identifiers = people.map(asPortTakes);
-  return sql`
-    select json_agg(user_id order by at) from identity.find_members(${communityId}, ${sql.json(identifiers)})`;
+/** The same as a query for `at, user_id`, `at` being the place of the identifier. */
+export function membersFound(sql: Sql, communityId: string, people: readonly Identifier[]): SqlPart {
+  return sql`select at, user_id from identity.find_members(${communityId}, ${sql.json(people.map(asPortTakes))})`;
 }
 
 /**

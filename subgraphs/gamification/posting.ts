@@ -1,9 +1,9 @@
-import { type Sql, transaction } from '../db.ts';
+import { type Sql, type SqlPart, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { isOutage } from '../outage.ts';
-import { rowsOf } from '../rows.ts';
-import { activitiesOf, addedActivities, type NewActivity, takeBackActivities } from './activity.ts';
+import { arraysOf, rowsOf } from '../rows.ts';
+import { activitiesOf, addedActivities, placesOfRules, takeBackActivities, unlessNow } from './activity.ts';
 import { hadBefore, writeAwards } from './badge-ground.ts';
 import {
   type Counter,
@@ -15,12 +15,23 @@ import {
   type Profile,
   repeatOf,
 } from './decide.ts';
-import { type Ahead, lockProfiles, readAhead, readLocked, referenceOf } from './ground.ts';
+import {
+  type Ahead,
+  lockProfiles,
+  type Read,
+  readAhead,
+  readLocked,
+  readUnlocked,
+  referenceOf,
+} from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
-import { addScores, type ScoreChange } from './score.ts';
+import { divideBuckets } from './score.ts';
+import { mostInBucket } from './score-bucket.ts';
+import type { Unit } from './unit.ts';
 
-// The one write path of everything that changes what a person has. Read what decides under lock, decide in TypeScript,
-// write it all by one statement.
+// The one write path of everything that changes what a person has. Read what decides, decide in TypeScript, write it all
+// by one statement. Few postings are decided on what was read without a lock: their statement makes sure that it still
+// holds. Many, and those that fail at that, are decided under lock, in a transaction.
 //
 // Everything is locked in this order, by everybody: the level curve and the set of score runs (both shared), profiles by
 // user id, those of people who are new, whatever else a feature locks (a badge, an item of a store), events by type and
@@ -40,7 +51,7 @@ export interface Posted {
   replayed: boolean;
 }
 
-/** Another transaction took a reference or the last of a badge meanwhile: what was decided no longer holds. */
+/** Another transaction took the last of a badge meanwhile: what was decided no longer holds. */
 class Overtaken extends Error {}
 
 const tries = 3;
@@ -52,8 +63,8 @@ const tries = 3;
  * @returns one answer per posting, in their order; a Refusal where one was refused.
  * @throws nothing but faults; in the answers: RULE_NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED,
  * INSUFFICIENT_BALANCE, LIMIT_EXCEEDED
- * @cost one statement where nothing was read, then up to eight in two round trips, and those of the transaction; for
- * repeats two, without a transaction.
+ * @cost one statement where nothing was read, and one that writes; for many, for people who are new and for badges up to
+ * seven in two round trips, and those of the transaction; for repeats two.
  */
 export async function postAll(
   sql: Sql,
@@ -64,13 +75,12 @@ export async function postAll(
 ): Promise<(Posted | Refusal)[]> {
   if (postings.length === 0) return [];
   for (let n = 1, read = ahead; ; n++, read = undefined) {
-    const { known, rules } = read ?? (await readAhead(sql, communityId, postings));
+    const found = read ?? (await readAhead(sql, communityId, postings));
     // A repeat waits for nobody.
-    const repeats = await repeatsOf(sql, communityId, postings, known);
+    const repeats = await repeatsOf(sql, communityId, postings, found.known);
     const fresh = postings.filter((_posting, at) => !repeats.has(at));
-    const write = (tx: Sql) => postFresh(tx, communityId, fresh, { rules, known }, makeId);
     try {
-      const answers = (fresh.length === 0 ? [] : await transaction(sql, write)).values();
+      const answers = (await postFresh(sql, communityId, fresh, found, makeId)).values();
       return postings.map((_posting, at) => repeats.get(at) ?? (answers.next().value as Posted | Refusal));
     } catch (error) {
       if (isOvertaken(error) && n < tries) continue;
@@ -92,10 +102,31 @@ export async function postOne(sql: Sql, communityId: string, posting: Posting): 
   return posted;
 }
 
-/** Deadlocks come of people who are new: they are locked after those who are there. */
-function isOvertaken(error: unknown): boolean {
-  return error instanceof Overtaken || (error as { code?: unknown }).code === '40P01';
+/** Does the work of one transaction again, a few times, when what it decided on was changed meanwhile. */
+export async function decidedAgain<T>(work: () => Promise<T>): Promise<T> {
+  for (let n = 1; ; n++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isOvertaken(error) || n === tries) throw error;
+    }
+  }
 }
+
+/** Whether what was decided no longer holds, and is to be decided again. */
+function isOvertaken(error: unknown): boolean {
+  const { code, constraint_name: constraint } = error as { code?: unknown; constraint_name?: unknown };
+  // Deadlocks come of people who are new: they are locked after those who are there.
+  const isDeadlock = code === '40P01';
+  const isTaken = code === '23505' && constraint === uniqueReference;
+  return error instanceof Overtaken || isDeadlock || isTaken;
+}
+
+/** The constraint that another's event under the same reference meets. */
+const uniqueReference = 'event_community_id_event_type_reference_key';
+
+/** What `gamification.hold` fails with when people or levels are not as they were read. */
+const hasChanged = 'LR001';
 
 /**
  * Posts inside a transaction, for features whose own writes commit with it. What they lock themselves comes after
@@ -111,7 +142,7 @@ export async function post(
 ): Promise<(Posted | Refusal)[]> {
   // Read under lock: nobody tries this again when another's event is there first.
   await lockProfiles(tx, communityId, [...new Set(postings.map(({ userId }) => userId))].sort());
-  return postFresh(tx, communityId, postings, await readAhead(tx, communityId, postings), makeId);
+  return postLocked(tx, communityId, postings, await readAhead(tx, communityId, postings), makeId);
 }
 
 /** What is answered to postings whose events are there, by their place. */
@@ -133,35 +164,84 @@ async function repeatsOf(
   );
 }
 
+/** Posts what stands under no reference yet: without a lock where that can be, else in a transaction. */
 async function postFresh(
+  sql: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+  ahead: Ahead,
+  makeId: typeof newId,
+): Promise<(Posted | Refusal)[]> {
+  if (postings.length === 0) return [];
+  return (
+    (await postUnlocked(sql, communityId, postings, ahead, makeId)) ??
+    transaction(sql, (tx) => postLocked(tx, communityId, postings, ahead, makeId))
+  );
+}
+
+/** Posts by one statement; undefined where that can't be, and nothing is written. */
+async function postUnlocked(
+  sql: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+  ahead: Ahead,
+  makeId: typeof newId,
+): Promise<(Posted | Refusal)[] | undefined> {
+  const read = await readUnlocked(sql, communityId, postings, ahead);
+  if (read === undefined) return undefined;
+  const decision = decide(read, postings, makeId);
+  const decided = toWrite(decision.decisions);
+  // Badges have locks of their own.
+  if (decided.some(({ awards }) => awards.length > 0)) return undefined;
+  if (decided.length > 0) {
+    try {
+      const isFull = await writePostings(sql, communityId, decided, decision.profiles, read, makeId);
+      // It is done with a bucket too full as well; whoever next comes into it would divide it too.
+      if (isFull) await transaction(sql, (tx) => divideBuckets(tx, communityId)).catch(() => {});
+    } catch (error) {
+      if ((error as { code?: unknown }).code === hasChanged) return undefined;
+      throw error;
+    }
+  }
+  return answersTo(sql, communityId, decision.decisions);
+}
+
+async function postLocked(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
   ahead: Pick<Ahead, 'rules' | 'known'>,
   makeId: typeof newId,
 ): Promise<(Posted | Refusal)[]> {
-  const { today, isRanked, ...ground } = await readLocked(tx, communityId, postings, ahead);
-  let decision = decide(ground, postings, makeId);
-  const had = await hadBefore(tx, communityId, ground.badges, toWrite(decision.decisions));
+  const read = await readLocked(tx, communityId, postings, ahead);
+  let decision = decide(read, postings, makeId);
+  const had = await hadBefore(tx, communityId, read.badges, toWrite(decision.decisions));
   if (had !== undefined) {
-    decision = decide({ ...ground, badges: { ...ground.badges, had } }, postings, makeId);
+    decision = decide({ ...read, badges: { ...read.badges, had } }, postings, makeId);
   }
-  const { decisions } = decision;
+  const { decisions, profiles } = decision;
   const refused = postings.filter((_posting, at) => decisions[at] instanceof Refusal);
   if (await areThereNow(tx, communityId, refused, ahead)) throw new Overtaken();
   const decided = toWrite(decisions);
   if (decided.length > 0) {
-    const activities = activitiesOf(decided, ground.rules, makeId);
-    const [awarded, written] = await Promise.all([
+    const [awarded, , isFull] = await Promise.all([
       writeAwards(tx, communityId, decided),
-      writePostings(tx, communityId, decided, [...decision.profiles.values()], activities, today),
       takeBackActivities(tx, communityId, decided),
-      isRanked ? addScores(tx, communityId, changesOf(decided)) : undefined,
-      tellLog(tx, communityId, decided),
+      writePostings(tx, communityId, decided, profiles, read, makeId),
     ]);
-    if (!awarded || written !== decided.length) throw new Overtaken();
+    if (!awarded) throw new Overtaken();
+    if (isFull) await divideBuckets(tx, communityId);
   }
-  const fresh = new Map(decided.map((one) => [one.id, postedOf(one)]));
+  return answersTo(tx, communityId, decisions);
+}
+
+/** What is answered to each decision, once they are written. */
+async function answersTo(
+  tx: Sql,
+  communityId: string,
+  decisions: readonly Decision[],
+): Promise<(Posted | Refusal)[]> {
+  const fresh = new Map(toWrite(decisions).map((one) => [one.id, postedOf(one)]));
   const before = decisions.flatMap((one) =>
     'repeats' in one && !fresh.has(one.repeats) ? [one.repeats] : [],
   );
@@ -189,15 +269,21 @@ function toWrite(decisions: readonly Decision[]): Decided[] {
   return decisions.filter((one): one is Decided => 'posting' in one);
 }
 
-/** @returns how many events were written: fewer when a reference was taken meanwhile. */
+/**
+ * Writes all of a batch by one statement, which fails where what was decided on no longer holds. Its parts run in the order
+ * that everything is locked in: each is counted before the next, and what functions do comes last.
+ * @returns whether buckets of scores are to be divided.
+ */
 async function writePostings(
-  tx: Sql,
+  sql: Sql,
   communityId: string,
   decided: readonly Decided[],
-  profiles: readonly Profile[],
-  activities: readonly NewActivity[],
-  today: string,
-): Promise<number> {
+  profiles: ReadonlyMap<string, Profile>,
+  read: Read,
+  makeId: typeof newId,
+): Promise<boolean> {
+  const { recordedAt, today } = read;
+  const rules = placesOfRules(read.rules);
   const events = decided.map(({ id, posting, occurredAt, outcome, level }) => ({
     id,
     eventType: posting.eventType,
@@ -206,7 +292,7 @@ async function writePostings(
     amount: posting.amount,
     metadata: posting.metadata,
     timed: posting.occurredAt !== null,
-    occurredAt,
+    occurredAt: unlessNow(occurredAt, recordedAt),
     outcome,
     levelBefore: level?.before,
     levelAfter: level?.after,
@@ -215,122 +301,209 @@ async function writePostings(
     actorUserId: posting.origin.actorUserId,
     keyId: posting.origin.keyId,
   }));
-  const entries = decided.flatMap((one) => one.entries);
+  events.sort(byReference);
+  const entries = decided.flatMap((one) =>
+    one.entries.map(
+      ({ id, userId, unit, amount, balanceAfter, eventId, eventType, reference, ruleId, reversalOf }) => {
+        const rule = ruleId === null ? null : rules.places.get(ruleId);
+        const occurredAt = unlessNow(one.occurredAt, recordedAt);
+        return {
+          id,
+          userId,
+          unit,
+          amount,
+          balanceAfter,
+          eventId,
+          eventType,
+          reference,
+          occurredAt,
+          rule,
+          reversalOf,
+        };
+      },
+    ),
+  );
   const uses = decided.flatMap(({ id: eventId, posting: { userId }, day, occurredAt, ...one }) =>
     one.uses.map((ruleId) => ({ userId, ruleId, day, occurredAt, eventId })),
   );
-  const [row] = await tx<{ events: number }[]>`
+  const told = toldBy(decided);
+  const [row] = await sql<{ isFull: boolean }[]>`
     -- writePostings
-    with event as (
+    with held as materialized (
+      ${holding(sql, communityId, profiles, read)}
+    ), event as (
       insert into gamification.event (
-        community_id, id, event_type, reference, user_id, amount, metadata, timed, occurred_at, outcome, level_before,
-        level_after, reverses, source, actor_user_id, actor_key_id
+        community_id, id, event_type, reference, user_id, amount, metadata, timed, occurred_at, recorded_at, outcome,
+        level_before, level_after, reverses, source, actor_user_id, actor_key_id
       )
-      select ${communityId}, e.*
-      from ${rowsOf(
-        tx,
+      select ${communityId}, e.id, e."eventType", e.reference, e."userId", e.amount, e.metadata, e.timed,
+        coalesce(e."occurredAt", ${recordedAt}::timestamptz), ${recordedAt}::timestamptz, e.outcome, e."levelBefore",
+        e."levelAfter", e.reverses, e.source, e."actorUserId", e."keyId"
+      from held, ${rowsOf(
+        sql,
         'e',
         `id text, eventType text, reference text, userId text, amount numeric, metadata json, timed boolean,
         occurredAt timestamptz, outcome text, levelBefore integer, levelAfter integer, reverses text, source text,
         actorUserId text, keyId text`,
         events,
       )}
-      order by e."eventType", e.reference
-      on conflict (community_id, event_type, reference) do nothing
       returning 1
     ), entry as (
       insert into gamification.ledger_entry (
-        community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, occurred_at, rule_id,
-        reversal_of
+        community_id, id, user_id, unit, amount, balance_after, event_id, event_type, reference, occurred_at, recorded_at,
+        rule_id, reversal_of
       )
-      select ${communityId}, e.*
+      select ${communityId}, e.id, e."userId", e.unit, e.amount, e."balanceAfter", e."eventId", e."eventType",
+        e.reference, coalesce(e."occurredAt", ${recordedAt}::timestamptz), ${recordedAt}::timestamptz,
+        (${rules.ids as string[]}::text[])[e.rule], e."reversalOf"
       from ${rowsOf(
-        tx,
+        sql,
         'e',
         `id text, userId text, unit text, amount bigint, balanceAfter bigint, eventId text, eventType text,
-        reference text, occurredAt timestamptz, ruleId text, reversalOf text`,
+        reference text, occurredAt timestamptz, rule integer, reversalOf text`,
         entries,
+      )}
+      returning 1
+    ), sum as materialized (
+      select s.*
+      from ${rowsOf(
+        sql,
+        's',
+        `userId text, day date, level integer, XP bigint, COINS bigint, POINTS bigint, PREMIUM bigint, badges integer,
+        messages integer, replies integer, reactions integer, visits integer, referrals integer, socials integer`,
+        sumsOf(decided, profiles),
       )}
     ), profile as (
       -- They are all there; a conflict finds them by their key, however old the planner's statistics are.
       insert into gamification.profile as p (
-        community_id, user_id, xp, coins, points, premium, level, badges, messages, replies, reactions, visits,
+        community_id, user_id, level, xp, coins, points, premium, badges, messages, replies, reactions, visits,
         referrals, socials
       )
-      select ${communityId}, n.*
-      from ${rowsOf(
-        tx,
-        'n',
-        `userId text, XP bigint, COINS bigint, POINTS bigint, PREMIUM bigint, level integer, badges integer,
-        messages integer, replies integer, reactions integer, visits integer, referrals integer, socials integer`,
-        profiles,
-      )}
+      select ${communityId}, "userId", max(level), coalesce(sum("XP"), 0), coalesce(sum("COINS"), 0),
+        coalesce(sum("POINTS"), 0), coalesce(sum("PREMIUM"), 0), coalesce(sum(badges), 0), coalesce(sum(messages), 0),
+        coalesce(sum(replies), 0), coalesce(sum(reactions), 0), coalesce(sum(visits), 0), coalesce(sum(referrals), 0),
+        coalesce(sum(socials), 0)
+      from sum
+      group by "userId"
       on conflict (community_id, user_id) do update set
-        xp = excluded.xp, coins = excluded.coins, points = excluded.points, premium = excluded.premium,
-        level = excluded.level, badges = excluded.badges, messages = excluded.messages, replies = excluded.replies,
-        reactions = excluded.reactions, visits = excluded.visits, referrals = excluded.referrals,
-        socials = excluded.socials
+        level = excluded.level, xp = p.xp + excluded.xp, coins = p.coins + excluded.coins,
+        points = p.points + excluded.points, premium = p.premium + excluded.premium,
+        badges = p.badges + excluded.badges, messages = p.messages + excluded.messages,
+        replies = p.replies + excluded.replies, reactions = p.reactions + excluded.reactions,
+        visits = p.visits + excluded.visits, referrals = p.referrals + excluded.referrals,
+        socials = p.socials + excluded.socials
+      returning 1
     ), day as (
       insert into gamification.daily_stat as d (
         community_id, user_id, date, xp, coins, messages, replies, reactions, visits, referrals, socials, restated_at
       )
-      select ${communityId}, n.*, case when n.day < ${today}::date then now() end
-      from ${rowsOf(
-        tx,
-        'n',
-        `userId text, day date, xp bigint, coins bigint, messages integer, replies integer, reactions integer,
-        visits integer, referrals integer, socials integer`,
-        daysOf(decided),
-      )}
+      select ${communityId}, "userId", day, coalesce("XP", 0), coalesce("COINS", 0), coalesce(messages, 0),
+        coalesce(replies, 0), coalesce(reactions, 0), coalesce(visits, 0), coalesce(referrals, 0), coalesce(socials, 0),
+        case when day < ${today}::date then now() end
+      from sum
+      where num_nonnulls("XP", "COINS", messages, replies, reactions, visits, referrals, socials) > 0
       on conflict (community_id, user_id, date) do update set
         xp = d.xp + excluded.xp, coins = d.coins + excluded.coins, messages = d.messages + excluded.messages,
         replies = d.replies + excluded.replies, reactions = d.reactions + excluded.reactions,
         visits = d.visits + excluded.visits, referrals = d.referrals + excluded.referrals,
         socials = d.socials + excluded.socials, restated_at = coalesce(excluded.restated_at, d.restated_at)
+      returning 1
     ), activity as (
-      ${addedActivities(tx, communityId, activities)}
+      ${addedActivities(sql, communityId, activitiesOf(decided, read, rules, makeId), rules, recordedAt)}
     ), used as (
       insert into gamification.rule_use (community_id, user_id, rule_id, day, occurred_at, event_id)
       select ${communityId}, u.*
-      from ${rowsOf(tx, 'u', 'userId text, ruleId text, day date, occurredAt timestamptz, eventId text', uses)}
+      from ${rowsOf(sql, 'u', 'userId text, ruleId text, day date, occurredAt timestamptz, eventId text', uses)}
+      returning 1
+    ), written as materialized (
+      select count(*) as rows
+      from (
+        select from event union all select from entry union all select from profile union all select from day
+        union all select from activity union all select from used
+      ) w
+    ), scored as materialized (
+      select case when w.rows > 0 then gamification.add_scores(
+        ${communityId}, s.users, s.days, s.xp, s.coins, s.points, s.premium, ${mostInBucket}
+      ) end as is_full
+      from written w, (
+        select array_agg("userId") as users, array_agg(day) as days, array_agg("XP") as xp, array_agg("COINS") as coins,
+          array_agg("POINTS") as points, array_agg("PREMIUM") as premium
+        from sum
+      ) s
+    ), told as materialized (
+      ${told === null ? sql`select` : sql`select log.append(${communityId}, 'xp', ${told}::text::jsonb)`} from scored
     )
-    select count(*)::integer as events from event`;
-  return row?.events ?? 0;
+    select coalesce(is_full, false) as "isFull" from scored, told`;
+  return row?.isFull === true;
 }
 
-interface Day extends Record<Counter, number> {
+/** A query of one row that holds the people of a batch as they were read; of those who are locked nothing is to be done. */
+function holding(
+  sql: Sql,
+  communityId: string,
+  profiles: ReadonlyMap<string, Profile>,
+  { versions, profiles: before }: Read,
+): SqlPart {
+  if (versions === undefined) return sql`select`;
+  const people = [...profiles.keys()].sort().map((userId) => {
+    const { XP, level } = profiles.get(userId) as Profile;
+    const moves = before.get(userId)?.XP !== XP;
+    return { userId, version: versions.get(userId), xp: moves ? XP : null, level: moves ? level : null };
+  });
+  return sql`
+    select gamification.hold(
+      ${communityId}, ${arraysOf(sql, 'userId text, version text, xp bigint, level integer', people)}
+    )`;
+}
+
+interface Referred {
+  eventType: string;
+  reference: string | null;
+}
+
+/** In one order, as everybody writes them: otherwise two may wait for each other. */
+function byReference(one: Referred, other: Referred): number {
+  if (one.eventType !== other.eventType) return one.eventType < other.eventType ? -1 : 1;
+  return (one.reference ?? '') < (other.reference ?? '') ? -1 : 1;
+}
+
+/** What a batch adds to a person's day; undefined where it has nothing of it. */
+interface Sum extends Record<Counter | 'badges', number | undefined>, Record<Unit, bigint | undefined> {
   userId: string;
   day: string;
-  xp: bigint;
-  coins: bigint;
+  /** What it has after the batch. */
+  level: number;
 }
 
-/** The sums of each person's day. */
-function daysOf(decided: readonly Decided[]): Day[] {
-  const days = new Map<string, Day>();
-  for (const { posting, day, entries, counts } of decided) {
+function sumsOf(decided: readonly Decided[], profiles: ReadonlyMap<string, Profile>): Sum[] {
+  const sums = new Map<string, Sum>();
+  for (const { posting, day, entries, counts, awards, revoked } of decided) {
     const key = `${posting.userId} ${day}`;
-    const moved = entries.filter(({ unit }) => unit === 'XP' || unit === 'COINS');
-    if (moved.length === 0 && counts === null) continue;
-    const sums = days.get(key) ?? { userId: posting.userId, day, xp: 0n, coins: 0n, ...noCounts };
-    for (const { unit, amount } of moved) sums[unit === 'XP' ? 'xp' : 'coins'] += amount;
-    if (counts !== null) sums[counts.counter] += counts.by;
-    days.set(key, sums);
+    let sum = sums.get(key);
+    if (sum === undefined) {
+      sum = noSum(posting.userId, day, profiles.get(posting.userId)?.level ?? 0);
+      sums.set(key, sum);
+    }
+    for (const { unit, amount } of entries) sum[unit] = (sum[unit] ?? 0n) + amount;
+    if (counts !== null) sum[counts.counter] = (sum[counts.counter] ?? 0) + counts.by;
+    const badges = awards.length - revoked.length;
+    if (badges !== 0) sum.badges = (sum.badges ?? 0) + badges;
   }
-  return [...days.values()];
+  return [...sums.values()];
 }
 
-/** What its entries change of the scores that leaderboards rank. */
-function changesOf(decided: readonly Decided[]): ScoreChange[] {
-  return decided.flatMap(({ posting: { userId }, day, entries }) =>
-    entries.map(({ unit, amount }) => ({ userId, unit, amount, date: day })),
-  );
+function noSum(userId: string, day: string, level: number): Sum {
+  const none = undefined;
+  // One literal: see decide.ts.
+  // biome-ignore format: one line each would say no more.
+  return {
+    userId, day, level, XP: none, COINS: none, POINTS: none, PREMIUM: none, badges: none,
+    messages: none, replies: none, reactions: none, visits: none, referrals: none, socials: none,
+  };
 }
 
-const noCounts = { messages: 0, replies: 0, reactions: 0, visits: 0, referrals: 0, socials: 0 };
-
-/** Changes of XP, of levels and of badges, in the order of the balances. */
-async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]): Promise<void> {
+/** What the log tells: changes of XP, of levels and of badges, in the order of the balances; null: nothing. */
+function toldBy(decided: readonly Decided[]): string | null {
   const told = decided.flatMap(({ id: eventId, posting: { userId }, entries, level, awards }) => [
     ...entries
       .filter(({ unit }) => unit === 'XP')
@@ -350,10 +523,7 @@ async function tellLog(tx: Sql, communityId: string, decided: readonly Decided[]
         ]),
     ...awards.map(({ id }) => ({ kind: 'BadgeAwarded', user_id: userId, payload: { awardId: id } })),
   ]);
-  if (told.length === 0) return;
-  await tx`
-    -- tellLog
-    select log.append(${communityId}, 'xp', ${JSON.stringify(told)}::text::jsonb)`;
+  return told.length === 0 ? null : JSON.stringify(told);
 }
 
 function postedOf({ id, entries, outcome, level, awards }: Decided): Posted {

@@ -1,65 +1,8 @@
 import type { Sql, SqlPart } from '../db.ts';
-import { rowsOf } from '../rows.ts';
 import { type Bucket, divided, joined, mostInBucket, needJoining } from './score-bucket.ts';
 
 // Scores: what each person has gained in the days of a run, kept exact with every posting, and with them how many people
 // stand in each bucket of scores. Whoever changes scores holds the rows of the runs; those of one run come one after another.
-
-/** More or less of a unit for a person, on a day of the community's time zone. */
-export interface ScoreChange {
-  userId: string;
-  unit: string;
-  amount: bigint;
-  /** `2026-03-01` */
-  date: string;
-}
-
-/**
- * Adds changes to the scores of every run that counts their unit and day, also days long past, and ranks their people. Call
- * it in the transaction that writes the entries, after these, after their people are locked, which holds off new runs, and
- * before the log is appended to.
- * @cost two statements in one round trip; two more for buckets that are full.
- */
-export async function addScores(
-  tx: Sql,
-  communityId: string,
-  changes: readonly ScoreChange[],
-): Promise<void> {
-  if (changes.length === 0) return;
-  const units = [...new Set(changes.map(({ unit }) => unit))];
-  const days = changes.map(({ date }) => date).sort();
-  const counting = tx`
-    community_id = ${communityId} and unit = any(${units}) and not dropped
-      and first_day <= ${days.at(-1) ?? ''}::date and last_day >= ${days[0] ?? ''}::date`;
-  const change = tx`
-    select a.run_id, a.user_id, case
-        when a.role_ids = '{}' or exists (
-          select from gamification.score s
-          where s.community_id = ${communityId} and s.run_id = a.run_id and s.user_id = a.user_id
-        ) then a.amount
-        -- The role may be so new that what was before is not counted yet.
-        else gamification.gained(${communityId}, a.user_id, a.unit, a.first_day, a.last_day)
-      end as amount
-    from (${added(tx, communityId, counting, changes)}) a`;
-  // Sent in this order without waiting for each other: the second reads with a snapshot that is newer than the locks.
-  await Promise.all([lockRuns(tx, counting), moveScores(tx, communityId, change)]);
-}
-
-/** What is added to each person in each run, with what tells the run. */
-function added(tx: Sql, communityId: string, counting: SqlPart, changes: readonly ScoreChange[]): SqlPart {
-  return tx`
-    select r.id as run_id, r.role_ids, r.unit, r.first_day, r.last_day, c."userId" as user_id,
-      sum(c.amount)::bigint as amount
-    from (select * from gamification.score_run where ${counting}) r
-    join ${rowsOf(tx, 'c', 'userId text, unit text, amount bigint, date date', changes)}
-      on c.unit = r.unit and c.date between r.first_day and r.last_day
-    -- Whoever isn't built yet is counted when it is.
-    where (r.built_to is null or c."userId" <= r.built_to)
-      and (r.role_ids = '{}' or exists (
-        select from community.roles_of(${communityId}, array[c."userId"]) o where o.role_ids && r.role_ids
-      ))
-    group by r.id, r.role_ids, r.unit, r.first_day, r.last_day, c."userId"`;
-}
 
 /** A role that a person was given or lost; without a person: one that everybody lost. */
 export interface RoleChange {
@@ -142,64 +85,15 @@ async function lockRuns(tx: Sql, counting: SqlPart): Promise<void> {
  * @param change  a query for `run_id, user_id, amount`; without an amount the person leaves the run.
  */
 export async function moveScores(tx: Sql, communityId: string, change: SqlPart): Promise<void> {
-  const full = await tx<FullBucket[]>`
+  const [row] = await tx<{ isFull: boolean | null }[]>`
     -- moveScores
     with change as materialized (
-      ${change}
-    ), kept as (
-      insert into gamification.score as s (community_id, run_id, user_id, score)
-      select ${communityId}, run_id, user_id, amount from change where amount is not null
-      on conflict (community_id, run_id, user_id) do update set score = s.score + excluded.score, was = s.score
-      returning run_id, was as before, score as after
-    ), left_out as (
-      delete from gamification.score s
-      using change c
-      where s.community_id = ${communityId} and s.run_id = c.run_id and s.user_id = c.user_id and c.amount is null
-        -- Mostly nobody leaves, and then nothing is looked for.
-        and exists (select from change where amount is null)
-      returning s.run_id, s.score as before
-    ), moved as (
-      select run_id, before, after from kept
-      union all
-      select run_id, before, null from left_out
-    ), noted as (
-      update gamification.score_run r set changes = r.changes + 1
-      from (select distinct run_id from moved) m
-      where r.community_id = ${communityId} and r.id = m.run_id
-    ), step as (
-      select run_id, score, sum(people) as people
-      from (
-        select run_id, before as score, -1 as people from moved where before is not null
-        union all
-        select run_id, after, 1 from moved where after is not null
-      ) s
-      group by run_id, score
-      having sum(people) <> 0
-    ), bucket as (
-      select s.run_id, b.low, sum(s.people) as people
-      from step s
-      cross join lateral (
-        select low
-        from gamification.score_bucket
-        where community_id = ${communityId} and run_id = s.run_id and low <= s.score
-        order by low desc
-        limit 1
-      ) b
-      group by s.run_id, b.low
-      having sum(s.people) <> 0
-    ), counted as (
-      update gamification.score_bucket b set people = b.people + c.people
-      from bucket c
-      where b.community_id = ${communityId} and b.run_id = c.run_id and b.low = c.low
-      returning b.run_id, b.low, b.people
+      select array_agg(run_id) as runs, array_agg(user_id) as users, array_agg(amount) as amounts from (${change}) c
     )
-    select c.run_id as "runId", c.low
-    from counted c
-    where c.people > ${mostInBucket} and not exists (
-      select from gamification.score_bucket n
-      where n.community_id = ${communityId} and n.run_id = c.run_id and n.low = c.low + 1
-    )`;
-  if (full.length > 0) await divideBuckets(tx, communityId, full);
+    select gamification.move_scores(${communityId}, runs, users, amounts, ${mostInBucket}) as "isFull"
+    from change
+    where runs is not null`;
+  if (row?.isFull === true) await divideBuckets(tx, communityId);
 }
 
 /** Waits for all who are changing scores of the community, and keeps others from it until this transaction has ended. */
@@ -214,14 +108,21 @@ export function scoreLock(tx: Sql, communityId: string): SqlPart {
   return tx`hashtextextended(${`laurel.score ${communityId}`}, 0)`;
 }
 
-interface FullBucket {
-  runId: bigint;
-  low: bigint;
-}
-
 const highest = String(2n ** 63n - 1n);
 
-async function divideBuckets(tx: Sql, communityId: string, full: readonly FullBucket[]): Promise<void> {
+/** Divides the buckets of a community that hold too many people, and joins those that hold few. */
+export async function divideBuckets(tx: Sql, communityId: string): Promise<void> {
+  await lockRuns(tx, tx`community_id = ${communityId} and not dropped`);
+  const full = await tx<{ runId: bigint; low: bigint }[]>`
+    -- divideBuckets: which
+    select b.run_id as "runId", b.low
+    from gamification.score_run r
+    join gamification.score_bucket b on b.community_id = r.community_id and b.run_id = r.id
+    where r.community_id = ${communityId} and not r.dropped and b.people > ${mostInBucket} and not exists (
+      select from gamification.score_bucket n
+      where n.community_id = b.community_id and n.run_id = b.run_id and n.low = b.low + 1
+    )`;
+  if (full.length === 0) return;
   const counts = await tx<{ at: number; score: bigint; people: number }[]>`
     -- divideBuckets: what they hold
     select f.at::integer as at, s.score, count(*)::integer as people

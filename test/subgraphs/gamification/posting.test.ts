@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Sql, transaction } from '../../../subgraphs/db.ts';
+import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { curveLock, lockProfiles } from '../../../subgraphs/gamification/ground.ts';
+import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
+import { post } from '../../../subgraphs/gamification/posting.ts';
+import { holdOffPostings } from '../../../subgraphs/gamification/score.ts';
+import { books } from '../../../subgraphs/gamification/verify.ts';
+import { verify } from '../../../subgraphs/verify.ts';
+import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
+import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
+
+// Few events are decided on what was read without a lock. Here that changes before it is written.
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+
+const waiting = async () => (await database.sql`select from pg_locks where not granted`).length;
+
+/** Tracks one event of each, while `meanwhile` holds what they have to wait for. Tells the statements too. */
+async function trackWhile(
+  { id }: TestCommunity,
+  userIds: readonly string[],
+  hold: (tx: Sql) => Promise<unknown>,
+  meanwhile: (tx: Sql) => Promise<unknown>,
+) {
+  let tracking: Promise<readonly unknown[]> | undefined;
+  const statements = await database.statementsOf(async () => {
+    await transaction(database.sql, async (tx) => {
+      await hold(tx);
+      tracking = trackEvents(
+        database.sql,
+        id,
+        userIds.map((userId) => eventOf(userId)),
+      );
+      await vi.waitUntil(async () => (await waiting()) > 0, { timeout: 10_000, interval: 20 });
+      await meanwhile(tx);
+    });
+    await tracking;
+  });
+  return { answers: (await tracking) as readonly Tracked[], statements };
+}
+
+const times = (statements: readonly string[], name: string) =>
+  statements.filter((one) => one === name).length;
+
+describe('what was decided on', () => {
+  it('is read again, under lock, when its person has changed', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await trackEvents(database.sql, place.id, [eventOf(userId)]);
+    const { answers, statements } = await trackWhile(
+      place,
+      [userId],
+      (tx) => lockProfiles(tx, place.id, [userId]),
+      (tx) => {
+        const moves = [{ unit: 'XP' as const, by: 7n }];
+        const said = { reference: null, occurredAt: null, amount: null, metadata: null, origin: ownOrigin };
+        return post(tx, place.id, [{ userId, eventType: 'adjustment', moves, ...said }]);
+      },
+    );
+    const xp = answers[0]?.entries.find(({ unit }) => unit === 'XP');
+    expect(xp?.balanceAfter).toBe(207n);
+    // Once in vain, once by the one who was first, and once again.
+    expect(times(statements, 'writePostings')).toBe(3);
+    expect(await verify(database.sql, [books])).toMatchObject({ discrepancies: [] });
+  });
+
+  it('is read again when the level curve has changed', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await trackEvents(database.sql, place.id, [eventOf(userId)]);
+    const { answers, statements } = await trackWhile(
+      place,
+      [userId],
+      (tx) => tx`select pg_advisory_xact_lock(${curveLock}, hashtext(${place.id}))`,
+      (tx) => tx`
+        update gamification.level set min_xp = 150 where community_id = ${place.id} and number = 2`,
+    );
+    expect(answers[0]?.level).toEqual({ before: 1, after: 2 });
+    expect(times(statements, 'writePostings')).toBe(2);
+  });
+
+  it('counts in scores whose keeping has begun', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await trackEvents(database.sql, place.id, [eventOf(userId, { eventType: 'refund' })]);
+    await trackWhile(
+      place,
+      [userId],
+      (tx) => holdOffPostings(tx, place.id),
+      (tx) => tx`
+        with run as (
+          insert into gamification.score_run (community_id, unit, first_day, last_day)
+          values (${place.id}, 'XP', '-infinity', 'infinity')
+          returning id
+        )
+        insert into gamification.score_bucket (community_id, run_id, low, people)
+        select ${place.id}, id, low, 0 from run, unnest(array[${String(-(2n ** 63n))}, '1']::bigint[]) low`,
+    );
+    expect(await database.sql`select score from gamification.score where community_id = ${place.id}`).toEqual(
+      [{ score: 100n }],
+    );
+  });
+
+  it('is decided again after a deadlock, which people who are new can bring', async () => {
+    const place = await newCommunity(database.resources);
+    const [known = '', added = ''] = place.memberIds;
+    await trackEvents(database.sql, place.id, [eventOf(known)]);
+    const { answers, statements } = await trackWhile(
+      place,
+      [known, added],
+      async (tx) => {
+        // The other is the one that PostgreSQL ends.
+        await tx`set local deadlock_timeout = '1min'`;
+        await tx`insert into gamification.profile (community_id, user_id, level) values (${place.id}, ${added}, 1)`;
+      },
+      (tx) => lockProfiles(tx, place.id, [known]),
+    );
+    expect(answers.map(({ entries }) => entries.length)).toEqual([2, 2]);
+    expect(times(statements, 'writePostings')).toBe(1);
+    expect(await verify(database.sql, [books])).toMatchObject({ discrepancies: [] });
+  });
+});
