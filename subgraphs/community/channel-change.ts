@@ -1,4 +1,4 @@
-import { differences, noteAudit } from '../audit.ts';
+import { noteAudit, noteChange } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -97,9 +97,7 @@ export async function updateChannel(
         iframe_url = ${next.iframeUrl}, hidden = ${next.hidden}, view_role_ids = ${next.viewRoleIds as string[] | null},
         post_role_ids = ${next.postRoleIds as string[] | null}, updated_at = clock_timestamp()
       where community_id = ${communityId} and id = ${id}`;
-    const details = differences(told(channel), told(next));
-    if (Object.keys(details).length > 0)
-      await noteAudit(tx, communityId, principal, { action: 'CHANNEL_UPDATED', details: { id, ...details } });
+    await noteChange(tx, principal, 'CHANNEL_UPDATED', { id }, told(channel), told(next));
     return ownWork(tx, communityId, id);
   });
 }

@@ -1,4 +1,4 @@
-import { differences, noteAudit } from '../audit.ts';
+import { noteAudit, noteChange } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -80,9 +80,7 @@ export async function updateRole(
         permissions = ${permissions as string[]}, updated_at = clock_timestamp()
       where community_id = ${communityId} and id = ${id}`;
     const next = await roleById(tx, communityId, id);
-    const details = differences(told(role), told(next));
-    if (Object.keys(details).length > 0)
-      await noteAudit(tx, communityId, principal, { action: 'ROLE_UPDATED', details: { id, ...details } });
+    await noteChange(tx, principal, 'ROLE_UPDATED', { id }, told(role), told(next));
     return next;
   });
 }
@@ -185,9 +183,8 @@ export async function setMemberPermissions(
       from community.community was
       where c.community_id = ${communityId} and was.community_id = c.community_id
       returning was.member_permissions as permissions`;
-    const details = differences({ permissions: was?.permissions ?? [] }, { permissions: [...permissions] });
-    if (Object.keys(details).length > 0)
-      await noteAudit(tx, communityId, principal, { action: 'MEMBER_PERMISSIONS_SET', details });
+    const before = { permissions: was?.permissions ?? [] };
+    await noteChange(tx, principal, 'MEMBER_PERMISSIONS_SET', {}, before, { permissions: [...permissions] });
   });
 }
 

@@ -162,7 +162,7 @@ class BadgeAwardResolver {
     @Arg('input', () => RevokeBadgeInput, { description: 'Which award.' }) { awardId }: RevokeBadgeInput,
     @Ctx() { sql, tail, principal }: Context,
   ): Promise<RevokeBadgePayload> {
-    const award = await revokeBadge(sql, communityOf(principal), { awardId, origin: originOf(principal) });
+    const award = await revokeBadge(sql, principal, awardId);
     tail.wake();
     return Object.assign(new RevokeBadgePayload(), { award });
   }

@@ -1,9 +1,11 @@
-import { alignTo, groupTo, type Sql } from '../db.ts';
+import { noteAudit } from '../audit.ts';
+import { alignTo, groupTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
+import { communityOf, type Principal } from '../principal.ts';
 import type { Posting } from './decide.ts';
-import type { Origin } from './origin.ts';
-import { postOne } from './posting.ts';
+import { type Origin, originOf } from './origin.ts';
+import { post, postOne } from './posting.ts';
 
 // Who holds which badge. A person holds a badge once; awarding and taking back are postings, since they may bring and
 // cost XP and coins, and the last of a badge goes once.
@@ -84,11 +86,8 @@ export function awardPosting({
  * @returns the award, `revokedAt` set; once more the same when it was taken back before.
  * @throws NOT_FOUND, INSUFFICIENT_BALANCE (the coins it brought are spent)
  */
-export async function revokeBadge(
-  sql: Sql,
-  communityId: string,
-  { awardId, origin }: { awardId: string; origin: Origin },
-): Promise<BadgeAward> {
+export async function revokeBadge(sql: Sql, principal: Principal, awardId: string): Promise<BadgeAward> {
+  const communityId = communityOf(principal);
   const [award] = await awardsById(sql, communityId, [awardId]);
   if (award == null) {
     throw new Refusal('NOT_FOUND', `No award has the id "${awardId}".`, {}, ['input', 'awardId']);
@@ -103,11 +102,20 @@ export async function revokeBadge(
         select from gamification.ledger_entry r
         where r.community_id = ${communityId} and r.reversal_of = l.id
       )`;
-  await postOne(sql, communityId, {
-    ...{ userId: award.userId, eventType: 'badge-revocation', reference: awardId, origin },
-    ...{ metadata: { badgeId: award.badgeId }, occurredAt: null, amount: null },
+  const { userId, badgeId } = award;
+  const revocation: Posting = {
+    ...{ userId, eventType: 'badge-revocation', reference: awardId, origin: originOf(principal) },
+    ...{ metadata: { badgeId }, occurredAt: null, amount: null },
     moves: rewards.map(({ id, unit, amount }) => ({ unit, by: -amount, reversalOf: id })),
     revokes: { awardId },
+  };
+  await transaction(sql, async (tx) => {
+    const [posted] = await post(tx, communityId, [revocation]);
+    if (posted === undefined || posted instanceof Refusal)
+      throw posted ?? new Error('A posting had no answer.');
+    if (posted.replayed) return;
+    const done = { action: 'BADGE_REVOKED', userId, details: { id: awardId, badgeId } } as const;
+    await noteAudit(tx, communityId, principal, done);
   });
   const [after] = await awardsById(sql, communityId, [awardId]);
   return after ?? award;

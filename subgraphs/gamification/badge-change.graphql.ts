@@ -2,7 +2,6 @@ import { Arg, Ctx, Field, ID, InputType, Int, ObjectType, Resolver } from 'type-
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { type Feature, Write } from '../feature.ts';
-import { communityOf } from '../principal.ts';
 import { BigIntScalar, Url } from '../scalars.ts';
 import {
   idempotencyKey,
@@ -204,7 +203,7 @@ class BadgeChangeResolver {
     const { xpReward = null, coinsReward = null } = input;
     const { description = null, image = null, darkImage = null, quantity = null, criterion = null } = input;
     const content = contentOf({ description, image, darkImage, quantity, criterion });
-    const made = await createBadge(sql, communityOf(principal), {
+    const made = await createBadge(sql, principal, {
       ...nothing,
       ...content,
       ...{ title: textsOf(title), enabled, requiresAttachment, idempotencyKey },
@@ -220,7 +219,7 @@ class BadgeChangeResolver {
     @Ctx() { sql, tail, principal }: Context,
   ): Promise<UpdateBadgePayload> {
     const { id, expectedVersion = null, title, enabled, requiresAttachment, xpReward, coinsReward } = input;
-    const badge = await updateBadge(sql, communityOf(principal), {
+    const badge = await updateBadge(sql, principal, {
       ...contentOf(input),
       ...(title === undefined ? {} : { title: textsOf(title) }),
       ...given({ enabled, requiresAttachment, xpReward, coinsReward }),
@@ -238,7 +237,7 @@ class BadgeChangeResolver {
     @Arg('input', () => DeleteBadgeInput, { description: 'The badge.' }) { id }: DeleteBadgeInput,
     @Ctx() { sql, principal }: Context,
   ): Promise<DeleteBadgePayload> {
-    await deleteBadge(sql, communityOf(principal), id);
+    await deleteBadge(sql, principal, id);
     return Object.assign(new DeleteBadgePayload(), { deletedId: id });
   }
 }

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { noteAudit, noteChange } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import { communityOf, type Principal } from '../principal.ts';
 import type { Measure } from './awarding.ts';
 import { type Badge, badgeColumns } from './badge.ts';
 import { textOf } from './exact.ts';
@@ -21,44 +23,50 @@ const mostBadges = 10_000;
  */
 export async function createBadge(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   { idempotencyKey, ...content }: BadgeContent & { idempotencyKey: string },
 ): Promise<{ badge: Badge; replayed: boolean }> {
-  const id = newId('Badge');
-  const [made] = await sql<Badge[]>`
-    -- createBadge
-    with made as (
-      insert into gamification.badge (
-        community_id, id, title, description, image_url, dark_image_url, quantity, enabled, requires_attachment,
-        xp_reward, coins_reward, measure, at_least, idempotency_key, made_from
+  const communityId = communityOf(principal);
+  return transaction(sql, async (tx) => {
+    const id = newId('Badge');
+    const [made] = await tx<Badge[]>`
+      -- createBadge
+      with made as (
+        insert into gamification.badge (
+          community_id, id, title, description, image_url, dark_image_url, quantity, enabled, requires_attachment,
+          xp_reward, coins_reward, measure, at_least, idempotency_key, made_from
+        )
+        select ${communityId}, ${id}, b.title, b.description, b."imageUrl", b."darkImageUrl", b.quantity, b.enabled,
+          b."requiresAttachment", b."xpReward", b."coinsReward", b.measure, b."atLeast", ${idempotencyKey},
+          ${textOf(content)}::text::jsonb
+        from ${contentOf(tx, content)}
+        where (
+          select count(*) from gamification.badge where community_id = ${communityId} and deleted_at is null
+        ) < ${mostBadges}
+        on conflict (community_id, idempotency_key) do nothing
+        returning *
+      ), told as (
+        select ${toldOf(tx, communityId)} from made where enabled and measure is not null
       )
-      select ${communityId}, ${id}, b.title, b.description, b."imageUrl", b."darkImageUrl", b.quantity, b.enabled,
-        b."requiresAttachment", b."xpReward", b."coinsReward", b.measure, b."atLeast", ${idempotencyKey},
-        ${textOf(content)}::text::jsonb
-      from ${contentOf(sql, content)}
-      where (
-        select count(*) from gamification.badge where community_id = ${communityId} and deleted_at is null
-      ) < ${mostBadges}
-      on conflict (community_id, idempotency_key) do nothing
-      returning *
-    ), told as (
-      select ${toldOf(sql, communityId)} from made where enabled and measure is not null
-    )
-    select ${badgeColumns(sql)} from made, (select count(*) from told) t`;
-  if (made !== undefined) return { badge: made, replayed: false };
-  const [before] = await sql<(Badge & { madeFrom: unknown })[]>`
-    -- createBadge: a repeat
-    select ${badgeColumns(sql)}, made_from as "madeFrom"
-    from gamification.badge
-    where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
-  if (before === undefined) {
-    const message = `A community has at most ${mostBadges.toLocaleString('en')} badges: delete one first.`;
-    throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input']);
-  }
-  const { madeFrom, ...badge } = before;
-  if (isDeepStrictEqual(madeFrom, JSON.parse(textOf(content)))) return { badge, replayed: true };
-  const message = `The idempotency key "${idempotencyKey}" was used for another badge: use a new one.`;
-  throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+      select ${badgeColumns(tx)} from made, (select count(*) from told) t`;
+    if (made !== undefined) {
+      await noteAudit(tx, communityId, principal, { action: 'BADGE_CREATED', details: told(made) });
+      return { badge: made, replayed: false };
+    }
+    const [before] = await tx<(Badge & { madeFrom: unknown })[]>`
+      -- createBadge: a repeat
+      select ${badgeColumns(tx)}, made_from as "madeFrom"
+      from gamification.badge
+      where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
+    if (before === undefined) {
+      const message = `A community has at most ${mostBadges.toLocaleString('en')} badges: delete one first.`;
+      throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input']);
+    }
+    const { madeFrom, ...badge } = before;
+    if (isDeepStrictEqual(madeFrom, JSON.parse(textOf(content)))) return { badge, replayed: true };
+    const message = `The idempotency key "${idempotencyKey}" was used for another badge: use a new one.`;
+    throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+  });
 }
 
 /**
@@ -68,9 +76,10 @@ export async function createBadge(
  */
 export async function updateBadge(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   { id, expectedVersion, ...changes }: Partial<BadgeContent> & { id: string; expectedVersion: number | null },
 ): Promise<Badge> {
+  const communityId = communityOf(principal);
   return transaction(sql, async (tx) => {
     const [before] = await tx<Badge[]>`
       -- updateBadge: lock
@@ -108,18 +117,28 @@ export async function updateBadge(
       )
       select ${badgeColumns(tx)} from changed, (select count(*) from told) t`;
     if (after === undefined) throw noBadge(id);
+    await noteChange(tx, principal, 'BADGE_UPDATED', { id }, told(before), told(after));
     return after;
   });
 }
 
 /** Deletes a badge: it is awarded no more and in no list; who holds it keeps it. @throws NOT_FOUND */
-export async function deleteBadge(sql: Sql, communityId: string, id: string): Promise<void> {
-  const deleted = await sql`
-    -- deleteBadge
-    update gamification.badge set deleted_at = now()
-    where community_id = ${communityId} and id = ${id} and deleted_at is null
-    returning id`;
-  if (deleted.length === 0) throw noBadge(id);
+export async function deleteBadge(sql: Sql, principal: Principal, id: string): Promise<void> {
+  const communityId = communityOf(principal);
+  await transaction(sql, async (tx) => {
+    const [deleted] = await tx<Badge[]>`
+      -- deleteBadge
+      update gamification.badge set deleted_at = now()
+      where community_id = ${communityId} and id = ${id} and deleted_at is null
+      returning ${badgeColumns(tx)}`;
+    if (deleted === undefined) throw noBadge(id);
+    await noteAudit(tx, communityId, principal, { action: 'BADGE_DELETED', details: told(deleted) });
+  });
+}
+
+/** A badge as the audit tells of it. */
+function told({ awardCount: _, version: __, createdAt: ___, updatedAt: ____, ...badge }: Badge) {
+  return badge;
 }
 
 function noBadge(id: string): Refusal {

@@ -11,6 +11,7 @@ import {
 } from '../demo.ts';
 import { Refusal } from '../errors.ts';
 import type { EntityName } from '../id.ts';
+import type { Principal } from '../principal.ts';
 import { adjustBalance, reverseEvent, spendBalance } from './adjustment.ts';
 import { addBadges, type Badge } from './badge.ts';
 import { awardPosting } from './badge-award.ts';
@@ -200,8 +201,9 @@ export async function loadDemo(sql: Sql, now: Date): Promise<void> {
   }
   // On another day its moments are others, and nothing of it could be told again.
   if (isNew) await fillFeed(sql, now, makeId);
+  const team: Principal = { kind: 'system', communityId, scopes: [] };
   for (const [n, board] of leaderboards.entries()) {
-    await createLeaderboard(sql, communityId, board, `demo-${n}`, now, (entity) => demoId(entity, n));
+    await createLeaderboard(sql, team, board, `demo-${n}`, now, (entity) => demoId(entity, n));
   }
   // Nobody was told of its days before.
   if (isNew) {

@@ -2,7 +2,6 @@ import { Arg, Ctx, Field, ID, InputType, Int, ObjectType, Resolver } from 'type-
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { type Feature, Write } from '../feature.ts';
-import { communityOf } from '../principal.ts';
 import { Day } from '../scalars.ts';
 import {
   idempotencyKey,
@@ -232,7 +231,7 @@ class LeaderboardChangeResolver {
       endsOn,
       topLimit,
     };
-    const made = await createLeaderboard(sql, communityOf(principal), settings, idempotencyKey, now());
+    const made = await createLeaderboard(sql, principal, settings, idempotencyKey, now());
     return Object.assign(new CreateLeaderboardPayload(), made);
   }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { noteAudit, noteChange } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
@@ -28,12 +29,13 @@ const batchesAtOnce = 60;
  */
 export async function createLeaderboard(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   settings: LeaderboardSettings,
   idempotencyKey: string,
   now: Date,
   makeId: typeof newId = newId,
 ): Promise<{ leaderboard: Leaderboard; replayed: boolean }> {
+  const communityId = communityOf(principal);
   checkDays(settings);
   const asked = createHash('sha256').update(JSON.stringify(settings)).digest();
   const made = await transaction(sql, async (tx) => {
@@ -72,6 +74,10 @@ export async function createLeaderboard(
       } as never)}
       on conflict (community_id, slug) do nothing`;
     if (written === 0) throw slugTaken(settings.slug);
+    await noteAudit(tx, communityId, principal, {
+      action: 'LEADERBOARD_CREATED',
+      details: { id, ...settings },
+    });
     return { id, replayed: false };
   });
   if (!made.replayed) await keepRuns(sql, now, { communityId, batches: batchesAtOnce });
@@ -93,7 +99,7 @@ export async function updateLeaderboard(
 ): Promise<Leaderboard> {
   const communityId = communityOf(principal);
   await transaction(sql, async (tx) => {
-    const [before] = await tx<LeaderboardSettings[]>`
+    const [before] = await tx<Leaderboard[]>`
       -- updateLeaderboard: lock
       select ${leaderboardColumns(tx)}
       from gamification.leaderboard
@@ -108,11 +114,13 @@ export async function updateLeaderboard(
       select from gamification.leaderboard
       where community_id = ${communityId} and slug = ${settings.slug} and id <> ${id}`;
     if (taken !== undefined) throw slugTaken(settings.slug);
-    await tx`
+    const [after = before] = await tx<Leaderboard[]>`
       -- updateLeaderboard
       update gamification.leaderboard
       set ${tx({ ...rowOf(tx, settings), updated_at: now } as never)}
-      where community_id = ${communityId} and id = ${id}`;
+      where community_id = ${communityId} and id = ${id}
+      returning ${leaderboardColumns(tx)}`;
+    await noteChange(tx, principal, 'LEADERBOARD_UPDATED', { id }, told(before), told(after));
   });
   await keepRuns(sql, now, { communityId, batches: batchesAtOnce });
   const [leaderboard] = await leaderboardsById(sql, communityId, [id]);
@@ -127,12 +135,21 @@ export async function deleteLeaderboard(
   now: Date,
 ): Promise<void> {
   const communityId = communityOf(principal);
-  const { count } = await sql`
-    -- deleteLeaderboard
-    delete from gamification.leaderboard
-    where community_id = ${communityId} and id = ${id} ${viewable(sql, principal)}`;
-  if (count === 0) throw notFound(id);
+  await transaction(sql, async (tx) => {
+    const [deleted] = await tx<Leaderboard[]>`
+      -- deleteLeaderboard
+      delete from gamification.leaderboard
+      where community_id = ${communityId} and id = ${id} ${viewable(tx, principal)}
+      returning ${leaderboardColumns(tx)}`;
+    if (deleted === undefined) throw notFound(id);
+    await noteAudit(tx, communityId, principal, { action: 'LEADERBOARD_DELETED', details: told(deleted) });
+  });
   await keepRuns(sql, now, { communityId, batches: 0 });
+}
+
+/** A leaderboard as the audit tells of it. */
+function told({ createdAt: _, updatedAt: __, ...board }: Leaderboard) {
+  return board;
 }
 
 function checkDays({ startsOn, endsOn }: LeaderboardSettings): void {

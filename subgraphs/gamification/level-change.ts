@@ -1,9 +1,11 @@
+import { noteChange } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import type { LogReader } from '../log-reader.ts';
+import type { Principal } from '../principal.ts';
 import { rowsOf } from '../rows.ts';
 import { badgesOpened } from './badge-change.ts';
 import { curveLock } from './ground.ts';
-import type { NewLevel } from './level.ts';
+import { levelsOf, type NewLevel } from './level.ts';
 
 // Changing the level curve. Everybody's level follows: of a small community at once, of a large one in the background, some
 // people at a time, so that nobody who posts waits long. What is left is told by the log, so that it goes on wherever a
@@ -16,19 +18,23 @@ const atATime = 5_000;
  * Sets levels; those that exist are replaced, and with `onlyThese` the others removed. Everybody's level follows, and the
  * log tells of each that changed.
  * @param atOnce  people whose level follows before the answer.
+ * @param by  who sets them, for the audit; absent: Laurel itself.
  * @cost an update of at most `atOnce` profiles; nobody of the community posts meanwhile.
  */
 export async function setLevels(
   sql: Sql,
   communityId: string,
   levels: readonly NewLevel[],
-  { onlyThese = false, atOnce = atATime } = {},
+  { onlyThese = false, atOnce = atATime, by }: { onlyThese?: boolean; atOnce?: number; by?: Principal } = {},
 ): Promise<void> {
   const rows = levels.map(({ minXp, ...level }) => ({ ...level, minXp: String(minXp) }));
   await transaction(sql, async (tx) => {
     await tx`
       -- setLevels: nobody posts meanwhile
       select pg_advisory_xact_lock(${curveLock}, hashtext(${communityId}))`;
+    const kept = async () =>
+      (await levelsOf(tx, communityId)).map(({ number, minXp, name }) => ({ number, minXp, name }));
+    const before = by && (await kept());
     if (onlyThese) {
       await tx`
         -- setLevels: the others
@@ -41,6 +47,7 @@ export async function setLevels(
       select ${communityId}, l.number, l."minXp", l.name
       from jsonb_to_recordset(${tx.json(rows as never)}) l(number integer, "minXp" bigint, name jsonb)
       on conflict (community_id, number) do update set min_xp = excluded.min_xp, name = excluded.name`;
+    if (by) await noteChange(tx, by, 'LEVELS_SET', {}, { levels: before }, { levels: await kept() });
     await follow(tx, communityId, '', atOnce);
   });
 }

@@ -218,7 +218,7 @@ class LevelResolver {
   ): Promise<SetLevelsPayload> {
     const communityId = communityOf(principal);
     const asked = formula == null ? levelsIn(table ?? []) : levelsOfFormula(formula);
-    await setLevels(sql, communityId, asked, { onlyThese: true });
+    await setLevels(sql, communityId, asked, { onlyThese: true, by: principal });
     tail.wake();
     return Object.assign(new SetLevelsPayload(), { levels: await levelsOf(sql, communityId) });
   }

@@ -2,7 +2,6 @@ import { Arg, Ctx, Field, ID, InputType, Int, ObjectType, Resolver } from 'type-
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { type Feature, Write } from '../feature.ts';
-import { communityOf } from '../principal.ts';
 import { Decimal } from '../scalars.ts';
 import {
   idempotencyKey,
@@ -302,7 +301,7 @@ class RuleChangeResolver {
       description: input.description == null ? null : textsOf(input.description),
       images: imagesOf(input.images ?? null),
     };
-    return Object.assign(new CreateRulePayload(), await createRule(sql, communityOf(principal), rule));
+    return Object.assign(new CreateRulePayload(), await createRule(sql, principal, rule));
   }
 
   @Write(() => UpdateRulePayload, {
@@ -313,7 +312,7 @@ class RuleChangeResolver {
     @Arg('input', () => UpdateRuleInput, { description: 'The changes.' }) input: UpdateRuleInput,
     @Ctx() { sql, principal }: Context,
   ): Promise<UpdateRulePayload> {
-    const rule = await updateRule(sql, communityOf(principal), input.id, changesOf(input));
+    const rule = await updateRule(sql, principal, input.id, changesOf(input));
     return Object.assign(new UpdateRulePayload(), { rule });
   }
 
@@ -325,7 +324,7 @@ class RuleChangeResolver {
     @Arg('input', () => DeleteRuleInput, { description: 'The rule.' }) { id }: DeleteRuleInput,
     @Ctx() { sql, principal }: Context,
   ): Promise<DeleteRulePayload> {
-    await deleteRule(sql, communityOf(principal), id);
+    await deleteRule(sql, principal, id);
     return Object.assign(new DeleteRulePayload(), { deletedId: id });
   }
 }

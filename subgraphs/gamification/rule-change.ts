@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { noteAudit, noteChange } from '../audit.ts';
 import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import { communityOf, type Principal } from '../principal.ts';
 import { ownEventTypes, ownType } from './event.ts';
 import { type KeptRule, ruleColumns } from './rule.ts';
 
@@ -20,51 +22,58 @@ const mostOfOneType = 20;
  */
 export async function createRule(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   { idempotencyKey, ...content }: RuleContent & { idempotencyKey: string },
 ): Promise<{ rule: KeptRule; replayed: boolean }> {
   if (ownEventTypes.has(content.eventType)) throw ownType(content.eventType);
-  const id = newId('Rule');
-  const [made] = await sql<KeptRule[]>`
-    -- createRule
-    insert into gamification.rule (
-      community_id, id, event_type, title, description, images, awards, conditions, cooldown_seconds, day_cap, week_cap,
-      lifetime_cap, activity_type, enabled, idempotency_key, made_from
-    )
-    select ${communityId}, ${id}, r."eventType", r.title, r.description, r.images, r.awards, r.conditions,
-      r."cooldownSeconds", r."dayCap", r."weekCap", r."lifetimeCap", r."activityType", r.enabled, ${idempotencyKey},
-      ${sql.json(content as never)}
-    from ${contentOf(sql, content)}
-    where (select count(*) from gamification.rule where community_id = ${communityId}) < ${mostRules}
-      and (
-        select count(*) from gamification.rule
-        where community_id = ${communityId} and event_type = ${content.eventType}
-      ) < ${mostOfOneType}
-    on conflict (community_id, idempotency_key) do nothing
-    returning ${ruleColumns(sql)}`;
-  if (made !== undefined) return { rule: made, replayed: false };
-  const [before] = await sql<(KeptRule & { madeFrom: unknown })[]>`
-    -- createRule: a repeat
-    select ${ruleColumns(sql)}, made_from as "madeFrom"
-    from gamification.rule
-    where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
-  if (before === undefined) {
-    const message = `A community has at most ${mostRules} rules, an event type at most ${mostOfOneType}: delete one first.`;
-    throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input']);
-  }
-  const { madeFrom, ...rule } = before;
-  if (isDeepStrictEqual(madeFrom, JSON.parse(JSON.stringify(content)))) return { rule, replayed: true };
-  const message = `The idempotency key "${idempotencyKey}" was used for another rule: use a new one.`;
-  throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+  const communityId = communityOf(principal);
+  return transaction(sql, async (tx) => {
+    const id = newId('Rule');
+    const [made] = await tx<KeptRule[]>`
+      -- createRule
+      insert into gamification.rule (
+        community_id, id, event_type, title, description, images, awards, conditions, cooldown_seconds, day_cap, week_cap,
+        lifetime_cap, activity_type, enabled, idempotency_key, made_from
+      )
+      select ${communityId}, ${id}, r."eventType", r.title, r.description, r.images, r.awards, r.conditions,
+        r."cooldownSeconds", r."dayCap", r."weekCap", r."lifetimeCap", r."activityType", r.enabled, ${idempotencyKey},
+        ${tx.json(content as never)}
+      from ${contentOf(tx, content)}
+      where (select count(*) from gamification.rule where community_id = ${communityId}) < ${mostRules}
+        and (
+          select count(*) from gamification.rule
+          where community_id = ${communityId} and event_type = ${content.eventType}
+        ) < ${mostOfOneType}
+      on conflict (community_id, idempotency_key) do nothing
+      returning ${ruleColumns(tx)}`;
+    if (made !== undefined) {
+      await noteAudit(tx, communityId, principal, { action: 'RULE_CREATED', details: told(made) });
+      return { rule: made, replayed: false };
+    }
+    const [before] = await tx<(KeptRule & { madeFrom: unknown })[]>`
+      -- createRule: a repeat
+      select ${ruleColumns(tx)}, made_from as "madeFrom"
+      from gamification.rule
+      where community_id = ${communityId} and idempotency_key = ${idempotencyKey}`;
+    if (before === undefined) {
+      const message = `A community has at most ${mostRules} rules, an event type at most ${mostOfOneType}: delete one first.`;
+      throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input']);
+    }
+    const { madeFrom, ...rule } = before;
+    if (isDeepStrictEqual(madeFrom, JSON.parse(JSON.stringify(content)))) return { rule, replayed: true };
+    const message = `The idempotency key "${idempotencyKey}" was used for another rule: use a new one.`;
+    throw new Refusal('IDEMPOTENCY_KEY_REUSED', message, {}, ['input', 'idempotencyKey']);
+  });
 }
 
 /** Changes of a rule what is given. @throws NOT_FOUND, VALIDATION_FAILED (an event type of Laurel's own) */
 export async function updateRule(
   sql: Sql,
-  communityId: string,
+  principal: Principal,
   id: string,
   changes: Partial<RuleContent>,
 ): Promise<KeptRule> {
+  const communityId = communityOf(principal);
   if (changes.eventType !== undefined && ownEventTypes.has(changes.eventType))
     throw ownType(changes.eventType);
   return transaction(sql, async (tx) => {
@@ -86,18 +95,28 @@ export async function updateRule(
       where community_id = ${communityId} and id = ${id}
       returning ${ruleColumns(tx, 'rule')}`;
     if (after === undefined) throw noRule(id);
+    await noteChange(tx, principal, 'RULE_UPDATED', { id }, told(before), told(after));
     return after;
   });
 }
 
 /** Deletes a rule; what it paid stays. @throws NOT_FOUND */
-export async function deleteRule(sql: Sql, communityId: string, id: string): Promise<void> {
-  const deleted = await sql`
-    -- deleteRule
-    delete from gamification.rule
-    where community_id = ${communityId} and id = ${id}
-    returning id`;
-  if (deleted.length === 0) throw noRule(id);
+export async function deleteRule(sql: Sql, principal: Principal, id: string): Promise<void> {
+  const communityId = communityOf(principal);
+  await transaction(sql, async (tx) => {
+    const [deleted] = await tx<KeptRule[]>`
+      -- deleteRule
+      delete from gamification.rule
+      where community_id = ${communityId} and id = ${id}
+      returning ${ruleColumns(tx)}`;
+    if (deleted === undefined) throw noRule(id);
+    await noteAudit(tx, communityId, principal, { action: 'RULE_DELETED', details: told(deleted) });
+  });
+}
+
+/** A rule as the audit tells of it. */
+function told({ createdAt: _, updatedAt: __, ...rule }: KeptRule) {
+  return rule;
 }
 
 function noRule(id: string): Refusal {

@@ -188,7 +188,7 @@ class TierResolver {
       benefits: benefits.map(({ texts }) => textsOf(texts)),
       imageUrl: imageUrl === null ? null : String(imageUrl),
     }));
-    const tiers = await setTiers(sql, communityOf(principal), asked);
+    const tiers = await setTiers(sql, principal, asked);
     return Object.assign(new SetTiersPayload(), { tiers });
   }
 

@@ -1,6 +1,8 @@
+import { noteChange } from '../audit.ts';
 import { alignTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
+import { communityOf, type Principal } from '../principal.ts';
 
 // Tiers: broad ranks by XP, with what they bring those who have them.
 
@@ -61,7 +63,8 @@ export function progressTo(xp: bigint, from: bigint, next: bigint): Progress {
 }
 
 /** Sets all tiers of a community. @throws NOT_FOUND  an id that none of them has. */
-export async function setTiers(sql: Sql, communityId: string, tiers: readonly NewTier[]): Promise<Tier[]> {
+export async function setTiers(sql: Sql, principal: Principal, tiers: readonly NewTier[]): Promise<Tier[]> {
+  const communityId = communityOf(principal);
   return transaction(sql, async (tx) => {
     const before = await tiersOf(tx, communityId);
     const unknown = tiers.findIndex(({ id }) => id !== null && !before.some((tier) => tier.id === id));
@@ -77,7 +80,9 @@ export async function setTiers(sql: Sql, communityId: string, tiers: readonly Ne
       communityId,
       tiers.map((tier) => ({ ...tier, id: tier.id ?? newId('Tier') })),
     );
-    return tiersOf(tx, communityId);
+    const after = await tiersOf(tx, communityId);
+    await noteChange(tx, principal, 'TIERS_SET', {}, { tiers: before }, { tiers: after });
+    return after;
   });
 }
 

@@ -12,7 +12,7 @@ import {
   textsOf,
 } from '../shared.graphql.ts';
 import { Unit } from './ledger.graphql.ts';
-import { type UnitSettings as Row, setUnits, unitsOf } from './unit.ts';
+import { type UnitSettings as Row, setUnit, unitsOf } from './unit.ts';
 
 @ObjectType({ simpleResolvers: true, description: 'What the community makes of a unit. Scope: stats:read.' })
 @Scoped('stats:read')
@@ -71,7 +71,7 @@ class UnitResolver {
   ): Promise<SetUnitPayload> {
     const { unit, mayGoBelowZero, name } = input;
     const settings = { unit, mayGoBelowZero, name: name == null ? null : textsOf(name) };
-    await setUnits(sql, communityOf(principal), [settings]);
+    await setUnit(sql, principal, settings);
     return Object.assign(new SetUnitPayload(), { unit: settings });
   }
 

@@ -1,4 +1,6 @@
-import type { Sql } from '../db.ts';
+import { noteChange } from '../audit.ts';
+import { type Sql, transaction } from '../db.ts';
+import { communityOf, type Principal } from '../principal.ts';
 
 // The four things that a ledger counts, and what a community makes of them.
 
@@ -26,6 +28,19 @@ export async function unitsOf(sql: Sql, communityId: string): Promise<UnitSettin
   return units.map(
     (unit) => rows.find((row) => row.unit === unit) ?? { unit, name: null, mayGoBelowZero: false },
   );
+}
+
+/** Sets what the community makes of a unit, as somebody who administers it does. */
+export async function setUnit(sql: Sql, principal: Principal, settings: UnitSettings): Promise<void> {
+  const communityId = communityOf(principal);
+  const { unit } = settings;
+  await transaction(sql, async (tx) => {
+    const before = await unitsOf(tx, communityId);
+    await setUnits(tx, communityId, [settings]);
+    const after = await unitsOf(tx, communityId);
+    const at = units.indexOf(unit);
+    await noteChange(tx, principal, 'UNIT_SET', { unit }, before[at] ?? {}, after[at] ?? {});
+  });
 }
 
 /** Sets what the community makes of units; those not named stay as they are. */

@@ -41,6 +41,23 @@ enum AuditAction {
   CHANNEL_CREATED = 'CHANNEL_CREATED',
   CHANNEL_UPDATED = 'CHANNEL_UPDATED',
   CHANNEL_DELETED = 'CHANNEL_DELETED',
+  RULE_CREATED = 'RULE_CREATED',
+  RULE_UPDATED = 'RULE_UPDATED',
+  RULE_DELETED = 'RULE_DELETED',
+  LEVELS_SET = 'LEVELS_SET',
+  TIERS_SET = 'TIERS_SET',
+  UNIT_SET = 'UNIT_SET',
+  BADGE_CREATED = 'BADGE_CREATED',
+  BADGE_UPDATED = 'BADGE_UPDATED',
+  BADGE_DELETED = 'BADGE_DELETED',
+  BADGE_REVOKED = 'BADGE_REVOKED',
+  LEADERBOARD_CREATED = 'LEADERBOARD_CREATED',
+  LEADERBOARD_UPDATED = 'LEADERBOARD_UPDATED',
+  LEADERBOARD_DELETED = 'LEADERBOARD_DELETED',
+  MESSAGE_EDITED = 'MESSAGE_EDITED',
+  MESSAGE_DELETED = 'MESSAGE_DELETED',
+  MESSAGE_PINNED = 'MESSAGE_PINNED',
+  MESSAGE_UNPINNED = 'MESSAGE_UNPINNED',
 }
 registerEnumType(AuditAction, {
   name: 'AuditAction',
@@ -62,8 +79,25 @@ registerEnumType(AuditAction, {
     ROLE_ASSIGNED: { description: 'A person got a role.' },
     ROLE_UNASSIGNED: { description: 'A role was taken from a person.' },
     CHANNEL_CREATED: { description: 'A channel was opened.' },
-    CHANNEL_UPDATED: { description: 'A channel was changed.' },
+    CHANNEL_UPDATED: { description: 'A channel, or its slow mode, was changed.' },
     CHANNEL_DELETED: { description: 'A channel was closed.' },
+    RULE_CREATED: { description: 'A rule was made.' },
+    RULE_UPDATED: { description: 'A rule was changed.' },
+    RULE_DELETED: { description: 'A rule was deleted.' },
+    LEVELS_SET: { description: 'The levels were changed.' },
+    TIERS_SET: { description: 'The tiers were changed.' },
+    UNIT_SET: { description: 'The name of a unit, or whether it may go below zero, was changed.' },
+    BADGE_CREATED: { description: 'A badge was made.' },
+    BADGE_UPDATED: { description: 'A badge was changed.' },
+    BADGE_DELETED: { description: 'A badge was deleted.' },
+    BADGE_REVOKED: { description: 'A badge was taken from a person.' },
+    LEADERBOARD_CREATED: { description: 'A leaderboard was made.' },
+    LEADERBOARD_UPDATED: { description: 'A leaderboard was changed.' },
+    LEADERBOARD_DELETED: { description: 'A leaderboard was deleted.' },
+    MESSAGE_EDITED: { description: "Another's message was edited." },
+    MESSAGE_DELETED: { description: "Another's message was deleted." },
+    MESSAGE_PINNED: { description: 'A message was pinned.' },
+    MESSAGE_UNPINNED: { description: 'The pin was taken off a message.' },
   },
 });
 
@@ -91,7 +125,7 @@ registerEnumType(CredentialKind, {
 @ObjectType({
   simpleResolvers: true,
   description:
-    'What somebody did with a key, a session, a person, a role, a channel or the community; kept for 400 days. Scope: audit:read.',
+    'What somebody did with a key, a session, a person or what is administered; kept for 400 days. Scope: audit:read.',
 })
 @Scoped('audit:read')
 class AuditEntry {
@@ -112,7 +146,7 @@ class AuditEntry {
 
   @Field(() => Json, {
     description:
-      'Names, rights, times, and `id` of a role or channel; of a change what was before and after. Never a secret.',
+      'Names, rights, settings, times, and the `id` of what it was done to where no other field names it; of a change what was before and after. Never a secret, nor what a message says.',
   })
   details!: Record<string, unknown>;
 }
@@ -161,7 +195,7 @@ class AuditArgs extends PageArgs {
 class AuditResolver {
   @Query(() => AuditConnection, {
     description:
-      'What was done with keys, sessions, people, roles and channels, newest first; to people, for administrators. Scope: audit:read.',
+      'What was done with keys, sessions, people and all that is administered, newest first; to people, for administrators. Scope: audit:read.',
   })
   @Scoped('audit:read')
   @Paged()

@@ -4,8 +4,8 @@ import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../p
 import { communityOf, type Principal, type PrincipalKind } from '../principal.ts';
 import { mustAdminister } from './administrator.ts';
 
-// Who did what with keys, sessions, people, roles and channels: written where it is done, never changed, and forgotten after
-// 400 days. The table refuses anything else.
+// Who did what with keys, sessions, people and all that is administered: written where it is done, never changed, and
+// forgotten after 400 days. The table refuses anything else.
 
 export interface AuditEntry {
   id: string;

@@ -1,4 +1,5 @@
-import type { Sql } from '../db.ts';
+import { type AuditAction, noteAudit } from '../audit.ts';
+import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { actsAsPerson, communityOf, type Principal } from '../principal.ts';
 import { knownMentions, mentionsIn, mentionsRefused } from './mention.ts';
@@ -35,14 +36,20 @@ export async function editMessage(
   const isNew = mentioned.some((id) => !message.mentions.includes(id));
   if (isNew && !(await may(sql, principal, message.channelId, ['ALLOW_MENTIONS']))) throw mentionsRefused();
   const [mentions = []] = await knownMentions(sql, communityId, [mentioned]);
-  const [edited] = await sql<Message[]>`
-    -- editMessage
-    with m as (
-      update messaging.message set body = ${body}, mentions = ${mentions}, edited_at = now()
-      where community_id = ${communityId} and id = ${message.id} and deleted_at is null
-      returning *
-    ), told as (${toldOf(sql, principal, 'MessageEdited')})
-    select ${messageColumns(sql)} from m, (select count(*) from told) t`;
+  const edited = await change(
+    sql,
+    principal,
+    message,
+    'MESSAGE_EDITED',
+    (some) => some<Message[]>`
+      -- editMessage
+      with m as (
+        update messaging.message set body = ${body}, mentions = ${mentions}, edited_at = now()
+        where community_id = ${communityId} and id = ${message.id} and deleted_at is null
+        returning *
+      ), told as (${toldOf(some, principal, 'MessageEdited')})
+      select ${messageColumns(some)} from m, (select count(*) from told) t`,
+  );
   if (edited === undefined) throw deleted;
   return edited;
 }
@@ -59,14 +66,20 @@ export async function deleteMessage(sql: Sql, principal: Principal, message: Mes
       'A message is deleted by whoever wrote it, or by those who manage messages in its channel.';
     throw new Refusal('FORBIDDEN', problem, {}, ['input', 'messageId']);
   }
-  const [deleted] = await sql<Message[]>`
-    -- deleteMessage
-    with m as (
-      update messaging.message set body = null, mentions = '{}', pinned_at = null, deleted_at = now()
-      where community_id = ${communityOf(principal)} and id = ${message.id} and deleted_at is null
-      returning *
-    ), told as (${toldOf(sql, principal, 'MessageDeleted')})
-    select ${messageColumns(sql)} from m, (select count(*) from told) t`;
+  const deleted = await change(
+    sql,
+    principal,
+    message,
+    'MESSAGE_DELETED',
+    (some) => some<Message[]>`
+      -- deleteMessage
+      with m as (
+        update messaging.message set body = null, mentions = '{}', pinned_at = null, deleted_at = now()
+        where community_id = ${communityOf(principal)} and id = ${message.id} and deleted_at is null
+        returning *
+      ), told as (${toldOf(some, principal, 'MessageDeleted')})
+      select ${messageColumns(some)} from m, (select count(*) from told) t`,
+  );
   if (deleted !== undefined) return deleted;
   const [before] = await sql<Message[]>`
     -- deleteMessage: it was deleted before
@@ -90,4 +103,31 @@ export function toldOf(sql: Sql, principal: Principal, kind: string, also: Recor
     )))
     from m
     having count(*) > 0`;
+}
+
+/** Notes what was done to another's message; never what it says. */
+export async function noteMessage(
+  sql: Sql,
+  principal: Principal,
+  action: AuditAction,
+  { id, channelId, authorId }: Message,
+): Promise<void> {
+  const done = { action, userId: authorId, details: { id, channelId } };
+  await noteAudit(sql, communityOf(principal), principal, done);
+}
+
+/** Changes a message by one statement; of another's, the audit tells. @returns undefined where nothing changed. */
+async function change(
+  sql: Sql,
+  principal: Principal,
+  message: Message,
+  action: AuditAction,
+  statement: (sql: Sql) => PromiseLike<Message[]>,
+): Promise<Message | undefined> {
+  if (message.authorId === principal.userId) return (await statement(sql))[0];
+  return transaction(sql, async (tx) => {
+    const [changed] = await statement(tx);
+    if (changed !== undefined) await noteMessage(tx, principal, action, message);
+    return changed;
+  });
 }

@@ -1,4 +1,5 @@
-import { alignTo, type Sql } from '../db.ts';
+import { noteChange } from '../audit.ts';
+import { alignTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { communityOf, type Principal } from '../principal.ts';
 import { withinKey } from './message.ts';
@@ -101,17 +102,20 @@ export async function setSlowMode(
     const problem = 'Slow mode takes the permission MANAGE_CHANNELS or MANAGE_MESSAGES in the channel.';
     throw new Refusal('FORBIDDEN', problem, {}, path);
   }
-  if (seconds === 0) {
-    await sql`
-      -- setSlowMode: none
-      delete from messaging.slow_mode where community_id = ${communityId} and channel_id = ${channelId}`;
-    return;
-  }
-  await sql`
-    -- setSlowMode
-    insert into messaging.slow_mode (community_id, channel_id, seconds)
-    values (${communityId}, ${channelId}, ${seconds})
-    on conflict (community_id, channel_id) do update set seconds = excluded.seconds`;
+  await transaction(sql, async (tx) => {
+    const [before = 0] = await slowModes(tx, communityId, [channelId]);
+    await (seconds === 0
+      ? tx`
+          -- setSlowMode: none
+          delete from messaging.slow_mode where community_id = ${communityId} and channel_id = ${channelId}`
+      : tx`
+          -- setSlowMode
+          insert into messaging.slow_mode (community_id, channel_id, seconds)
+          values (${communityId}, ${channelId}, ${seconds})
+          on conflict (community_id, channel_id) do update set seconds = excluded.seconds`);
+    const [was, is] = [{ slowModeSeconds: before }, { slowModeSeconds: seconds }];
+    await noteChange(tx, principal, 'CHANNEL_UPDATED', { id: channelId }, was, is);
+  });
 }
 
 /** The slow mode of channels, in seconds; 0 where there is none. @cost one query by primary key. */

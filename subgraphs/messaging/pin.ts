@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { communityOf, type Principal } from '../principal.ts';
 import { type Message, messageColumns, messagesById, readable } from './message.ts';
-import { toldOf } from './message-change.ts';
+import { noteMessage, toldOf } from './message-change.ts';
 import { may } from './right.ts';
 
 // Pins: the few messages of a channel that newcomers should see first.
@@ -48,7 +48,10 @@ export async function setPinned(
         returning *
       ), told as (${toldOf(tx, principal, 'MessagePinned', { pinned })})
       select ${messageColumns(tx)} from m, (select count(*) from told) t`;
-    if (changed !== undefined) return changed;
+    if (changed !== undefined) {
+      await noteMessage(tx, principal, pinned ? 'MESSAGE_PINNED' : 'MESSAGE_UNPINNED', message);
+      return changed;
+    }
     const [asItIs] = await messagesById(tx, principal, [id]);
     const path = ['input', 'messageId'];
     if (asItIs == null || asItIs.deletedAt !== null)

@@ -215,7 +215,7 @@ async function placeOf(slug: string): Promise<Omit<Place, 'twin'>> {
     ...{ startsOn: null, endsOn: null, columns: [], topLimit: null, onlyPositive: true, enabled: true },
     ...{ rankRoleIds: [], viewRoleIds: [] },
   };
-  await createLeaderboard(sql, id, board, 'bench', now);
+  await createLeaderboard(sql, { kind: 'system', communityId: id, scopes: [] }, board, 'bench', now);
   const userIds = Array.from({ length: people }, () => newId('User'));
   await sql`
     insert into identity.user (community_id, id, display_name)

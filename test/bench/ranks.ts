@@ -20,6 +20,7 @@ import type { RankWindow } from '../../subgraphs/gamification/rank-window.ts';
 import { divided, firstBuckets } from '../../subgraphs/gamification/score-bucket.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { pageRequestBy } from '../../subgraphs/page.ts';
+import type { Principal } from '../../subgraphs/principal.ts';
 import { postgresTime } from './postgres-time.ts';
 import { median } from './report.ts';
 
@@ -135,7 +136,8 @@ async function board(communityId: string, windows: readonly RankWindow[]): Promi
   };
   const settings = { ...common, slug: 'top', name: { en: 'Top' }, unit: 'XP', windows };
   const roles = { rankRoleIds: [], viewRoleIds: [] };
-  await createLeaderboard(sql, communityId, { ...settings, ...roles }, 'bench', new Date());
+  const system: Principal = { kind: 'system', communityId, scopes: [] };
+  await createLeaderboard(sql, system, { ...settings, ...roles }, 'bench', new Date());
 }
 
 /** Scores for everybody in the runs that hold today, and their buckets as dividing makes them. */

@@ -121,7 +121,7 @@ describe('activities: rules', () => {
       { type: 'EVENT', points: 100n, wording: { title: { en: 'Purchase' } } },
     ]);
     const [awardId = ''] = earned?.awardIds ?? [];
-    await revokeBadge(database.sql, place.id, { awardId, origin: ownOrigin });
+    await revokeBadge(database.sql, place.system, awardId);
     expect(titlesIn(await feedOf(place))).toEqual(['Purchase']);
     const award = { badgeId, userId, attachmentUrl: null, idempotencyKey: 'again', origin: ownOrigin };
     await awardBadge(database.sql, place.id, award);

@@ -15,6 +15,7 @@ import { rankRoles } from '../../../subgraphs/gamification/rank-roles.ts';
 import { books } from '../../../subgraphs/gamification/verify.ts';
 import { eventsAfter } from '../../../subgraphs/log.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
+import type { Principal } from '../../../subgraphs/principal.ts';
 import { verify } from '../../../subgraphs/verify.ts';
 import { eventOf, newCommunity, newRole, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
@@ -98,7 +99,8 @@ async function rank({ id, roleId }: Ranked): Promise<void> {
     },
   ];
   const now = new Date('2026-01-20T12:00:00Z');
-  for (const board of boards) await createLeaderboard(database.sql, id, board, board.slug, now);
+  const system: Principal = { kind: 'system', communityId: id, scopes: [] };
+  for (const board of boards) await createLeaderboard(database.sql, system, board, board.slug, now);
 }
 
 /** Does it; what is refused is refused. Events that were written join `eventIds`. */

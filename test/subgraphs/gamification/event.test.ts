@@ -433,7 +433,7 @@ describe('events: mutation', () => {
     await reverseEvent(sql, id, { ...common, eventId, reference: 'c' });
     const given = { badgeId, userId, attachmentUrl: null, idempotencyKey: 'd', origin: ownOrigin };
     const { award } = await awardBadge(sql, id, given);
-    await revokeBadge(sql, id, { awardId: award.id, origin: ownOrigin });
+    await revokeBadge(sql, place.system, award.id);
     const posted = await sql<{ eventType: string }[]>`
       select distinct event_type as "eventType" from gamification.event where community_id = ${id}`;
     expect(posted).toHaveLength(5);

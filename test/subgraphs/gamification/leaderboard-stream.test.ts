@@ -22,7 +22,7 @@ async function boarded(unit = 'XP'): Promise<Place> {
   const { id: boardId } = (
     await createLeaderboard(
       database.sql,
-      place.id,
+      place.system,
       {
         slug: 'top',
         name: { en: 'Top' },

@@ -53,8 +53,8 @@ interface Run {
 }
 
 async function boarded(unit = 'XP') {
-  const { id } = await newCommunity(database.resources);
-  await createLeaderboard(database.sql, id, { ...settings, unit }, 'key', today);
+  const { id, system } = await newCommunity(database.resources);
+  await createLeaderboard(database.sql, system, { ...settings, unit }, 'key', today);
   return id;
 }
 
