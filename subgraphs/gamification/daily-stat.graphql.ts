@@ -26,6 +26,7 @@ import {
   type DailyStatSeries as Series,
   type SeriesRequest,
   seriesByUser,
+  seriesOfMembers,
   todayByUser,
 } from './daily-stat.ts';
 import { User } from './user.graphql.ts';
@@ -253,7 +254,8 @@ class DailyStatResolver {
 @Resolver(() => UserDailyStats)
 class UserDailyStatsResolver {
   @Query(() => [UserDailyStats], {
-    description: 'The days of many people, in the order they are named. Scope: stats:read.',
+    description:
+      'The days of many people, in the order they are named; who is no member is left out. Scope: stats:read.',
   })
   @Scoped('stats:read')
   @Usually(50)
@@ -262,9 +264,7 @@ class UserDailyStatsResolver {
     @Args(() => DailyStatsArgs) { userIds, range }: DailyStatsArgs,
     @Ctx() { sql, principal, now }: Context,
   ): Promise<object[]> {
-    const request = requestOf(null, range ?? null);
-    const series = await seriesByUser(sql, communityOf(principal), userIds, request, now());
-    return series.map((one, at) => ({ userId: userIds[at], series: one }));
+    return seriesOfMembers(sql, communityOf(principal), userIds, requestOf(null, range ?? null), now());
   }
 
   @FieldResolver(() => User, { nullable: true, description: 'Whose.' })

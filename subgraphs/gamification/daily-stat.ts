@@ -2,6 +2,7 @@ import { alignTo, groupTo, type Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { dayOf, daysBetween, plusDays, zoneOf } from './day.ts';
 import { countedAs } from './decide.ts';
+import { membersNamed } from './person.ts';
 
 // What a person earned and did day by day. Days without anything are there too, as zeros.
 // Source: Returning.AI docs, "Get User Gamification History", "Get User Gamification Stats".
@@ -95,6 +96,20 @@ export async function seriesByUser(
     });
     return { range: { from, to, timeZone }, totals: totalsOf(own), days, asOf: now };
   });
+}
+
+/** `seriesByUser` of those who are members, in the order they are named; others are left out. @cost one query more. */
+export async function seriesOfMembers(
+  sql: Sql,
+  communityId: string,
+  userIds: readonly string[],
+  request: SeriesRequest,
+  now: Date,
+): Promise<{ userId: string; series: DailyStatSeries }[]> {
+  const people = userIds.map((id) => ({ id }));
+  const members = (await membersNamed(sql, communityId, people)).filter((id) => id !== null);
+  const series = await seriesByUser(sql, communityId, members, request, now);
+  return members.map((userId, at) => ({ userId, series: series[at] as DailyStatSeries }));
 }
 
 /** Single days in the community's time zone, in the order of their keys. @cost two queries, one by primary key. */

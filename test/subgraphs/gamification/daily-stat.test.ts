@@ -220,7 +220,25 @@ describe('daily stats: query', () => {
       expect(dailyStats.map(({ user }: Answer) => user.id)).toEqual(userIds);
       expect(dailyStats.map(({ series }: Answer) => series.totals.xp)).toEqual([0, 0, 10]);
     });
-    expect(statements).toHaveLength(2);
+    expect(statements).toHaveLength(3);
+  });
+
+  it('leaves out who is no member, and gives the days of the others', async () => {
+    const [place, elsewhere] = [
+      await newCommunity(database.resources),
+      await newCommunity(database.resources),
+    ];
+    await visit(place, '2026-03-05T03:00:00Z');
+    const operation = `query ($userIds: [ID!]!) {
+      dailyStats(userIds: $userIds, range: { from: "2026-03-05", to: "2026-03-05" }) {
+        user { id } series { totals { xp } }
+      }
+    }`;
+    const [member, other] = [place.memberIds[0], elsewhere.memberIds[0]];
+    expect(await ask(place.system, operation, { userIds: ['usr_x', member, other] })).toEqual({
+      dailyStats: [{ user: { id: member }, series: { totals: { xp: 10 } } }],
+    });
+    expect(await ask(place.system, operation, { userIds: ['usr_x'] })).toEqual({ dailyStats: [] });
   });
 
   it('says when a late event, or a reversal, restated a day that had ended', async () => {
