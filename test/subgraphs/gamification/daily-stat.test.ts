@@ -291,6 +291,27 @@ describe('daily stats: refusals', () => {
   });
 });
 
+describe('daily stats of many people: refusals', () => {
+  const ids = (count: number) => Array.from({ length: count }, (_, n) => `usr_${n}`);
+
+  it.each([
+    ['nobody', [], {}],
+    ['more than 100', ids(101), {}],
+    ['somebody twice', ['usr_1', 'usr_1'], {}],
+    ['an id of more than 64 characters', ['u'.repeat(65)], {}],
+    ['a range that ends before it begins', ids(1), { range: { from: '2026-03-02', to: '2026-03-01' } }],
+    ['more than 366 days', ids(1), { range: { from: '2025-01-01', to: '2026-01-02' } }],
+  ])('BAD_ARGUMENT: %s', async (_what, userIds, more) => {
+    const { system } = await newCommunity(database.resources);
+    const operation = `query ($userIds: [ID!]!, $range: DateRangeInput) {
+      dailyStats(userIds: $userIds, range: $range) { series { totals { xp } } }
+    }`;
+    expect(await errorsOf(system, operation, { userIds, ...more })).toEqual([
+      { code: 'BAD_ARGUMENT', path: ['dailyStats'] },
+    ]);
+  });
+});
+
 describe('daily stats: cost', () => {
   it.each(['UTC', 'Asia/Tokyo'])(
     'reads the days of 100 people in %s with the statements of one',

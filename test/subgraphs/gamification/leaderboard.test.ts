@@ -319,6 +319,19 @@ describe('leaderboards: query', () => {
     expect(await ranksOf(place)).toEqual([[0, 1, 100]]);
   });
 
+  it('give nothing before they start', async () => {
+    const place = await boarded({ startsOn: '2026-03-12' });
+    await buy(place, 0, 1, '2026-03-12');
+    expect(await entriesOf(place)).toBeNull();
+    const [user] = await entities(
+      place.system,
+      'User',
+      place.memberIds,
+      '{ rank(slug: "top-buyers") { rank } }',
+    );
+    expect(user).toEqual({ rank: null });
+  });
+
   it('stand at people, by id or slug', async () => {
     const place = await boarded();
     await buy(place, 0, 2);
@@ -419,6 +432,16 @@ describe('leaderboards: refusals', () => {
     ]);
   });
 
+  it.each(['after', 'before'])('BAD_PAGE: around a person and %s a cursor', async (side) => {
+    const place = await boarded();
+    await buy(place, 0, 1);
+    const { pageInfo } = await entriesOf(place);
+    const variables = { slug: valid.slug, around: place.memberIds[0], [side]: pageInfo.endCursor };
+    expect(await errorsOf(place.system, list, variables)).toEqual([
+      { code: 'BAD_PAGE', path: ['leaderboard', 'entries'] },
+    ]);
+  });
+
   it('BAD_ARGUMENT: a leaderboard by id and slug, or by neither', async () => {
     const { system } = await boarded();
     for (const names of ['', '(id: "ldb_1", slug: "top")']) {
@@ -431,9 +454,29 @@ describe('leaderboards: refusals', () => {
     const place = await boarded();
     await database.sql`
       update gamification.score_run set built_to = '' where community_id = ${place.id}`;
-    expect(await errorsOf(place.system, list, { slug: valid.slug })).toEqual([
-      { code: 'RANKS_NOT_READY', path: ['leaderboard', 'entries'] },
-    ]);
+    for (const which of [{}, { window: 'DAILY' }, { window: 'DAILY', period: '2026-03-10' }])
+      expect(await errorsOf(place.system, list, { slug: valid.slug, ...which })).toEqual([
+        { code: 'RANKS_NOT_READY', path: ['leaderboard', 'entries'] },
+      ]);
+  });
+
+  it.each([
+    ['BAD_ARGUMENT', 'leaderboardId: "ldb_1", slug: "top-buyers"'],
+    ['BAD_ARGUMENT', 'window: DAILY'],
+    ['BAD_ARGUMENT', 'slug: "top-buyers", window: YEARLY'],
+    ['BAD_ARGUMENT', 'slug: "top-buyers", period: "2026"'],
+    ['BAD_ARGUMENT', 'slug: "top-buyers", window: DAILY, period: "2025-03-01"'],
+    ['RANKS_NOT_READY', 'slug: "top-buyers", window: WEEKLY'],
+  ])('%s: the rank of a person by %s', async (code, args) => {
+    const { id, system, memberIds } = await boarded();
+    await database.sql`
+      update gamification.score_run set built_to = ''
+      where community_id = ${id} and last_day = '2026-03-15'`;
+    const operation = `query ($keys: [_Any!]!) { _entities(representations: $keys) {
+      ... on User { rank(${args}) { rank } }
+    } }`;
+    const keys = [{ __typename: 'User', id: memberIds[0] }];
+    expect(await errorsOf(system, operation, { keys })).toEqual([{ code, path: ['_entities', 0, 'rank'] }]);
   });
 });
 
