@@ -197,6 +197,21 @@ describe('badge awards', () => {
   });
 });
 
+describe('badge awards: taking back', () => {
+  it('happens once, however many do it at once, and is told in the audit once', async () => {
+    const place = await newCommunity(database.resources);
+    const id = await badge(place, { xpReward: '10', quantity: 1 });
+    const { award: given } = await award(place, id);
+    const answers = await Promise.all(Array.from({ length: 6 }, () => revoke(place, given.id)));
+    expect(answers.map(({ userErrors }) => userErrors)).toEqual(answers.map(() => []));
+    expect(new Set(answers.map(({ award: one }) => one.revokedAt)).size).toBe(1);
+    expect(await member(place)).toMatchObject({ xp: 0, badges: [] });
+    const noted = await database.sql`
+      select from identity.audit_entry where community_id = ${place.id} and action = 'BADGE_REVOKED'`;
+    expect(noted).toHaveLength(1);
+  });
+});
+
 describe('badge awards: refusals', () => {
   it('VALIDATION_FAILED: a badge that takes a proof, without one', async () => {
     const place = await newCommunity(database.resources);
