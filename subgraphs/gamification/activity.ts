@@ -268,6 +268,7 @@ export function addedActivities(
       made,
     )}
     left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"
+    where held.same
     returning 1`;
 }
 

@@ -4,11 +4,11 @@
 -- grow faster than its statistics, so nothing that has a key is looked for in a whole table.
 
 -- Holds the level curve and the set of score runs as they are, and people as they were read: nobody else changes them
--- until the transaction ends. Fails with LR001 when somebody has changed them meanwhile.
+-- until the transaction ends. Gives whether all are still as they were read.
 -- users: sorted. versions: the `xmin` of their profiles, as they were read.
 -- xps, levels: the XP that people will have and the level decided for it; null where the XP don't change.
 create function gamification.hold(in_community text, users text[], versions text[], xps bigint[], levels integer[])
-returns void
+returns boolean
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   same bigint;
@@ -23,17 +23,15 @@ begin
     for update
   ) p;
   get diagnostics same = row_count;
-  if same = cardinality(users) then
-    perform from unnest(xps, levels) as d(xp, level)
+  return same = cardinality(users) and not exists (
+    select from unnest(xps, levels) as d(xp, level)
     where d.xp is not null and d.level is distinct from coalesce((
       select l.number from gamification.level l
       where l.community_id = in_community and l.min_xp <= d.xp
       order by l.number desc
       limit 1
-    ), 0);
-    if not found then return; end if;
-  end if;
-  raise exception 'What was decided on has changed.' using errcode = 'LR001';
+    ), 0)
+  );
 end
 $$;
 
