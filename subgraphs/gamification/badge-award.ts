@@ -5,7 +5,7 @@ import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../p
 import { communityOf, type Principal } from '../principal.ts';
 import type { Posting } from './decide.ts';
 import { type Origin, originOf } from './origin.ts';
-import { post, postOne } from './posting.ts';
+import { decidedAgain, post, postOne } from './posting.ts';
 
 // Who holds which badge. A person holds a badge once; awarding and taking back are postings, since they may bring and
 // cost XP and coins, and the last of a badge goes once.
@@ -109,14 +109,15 @@ export async function revokeBadge(sql: Sql, principal: Principal, awardId: strin
     moves: rewards.map(({ id, unit, amount }) => ({ unit, by: -amount, reversalOf: id })),
     revokes: { awardId },
   };
-  await transaction(sql, async (tx) => {
+  const revoke = async (tx: Sql) => {
     const [posted] = await post(tx, communityId, [revocation]);
     if (posted === undefined || posted instanceof Refusal)
       throw posted ?? new Error('A posting had no answer.');
     if (posted.replayed) return;
     const done = { action: 'BADGE_REVOKED', userId, details: { id: awardId, badgeId } } as const;
     await noteAudit(tx, communityId, principal, done);
-  });
+  };
+  await decidedAgain(() => transaction(sql, revoke));
   const [after] = await awardsById(sql, communityId, [awardId]);
   return after ?? award;
 }
