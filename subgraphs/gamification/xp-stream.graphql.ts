@@ -30,9 +30,8 @@ import { openStream, readStream, type StreamFilter } from '../stream.ts';
 import { awardById, BadgeAward } from './badge-award.graphql.ts';
 import { balancesOf, entryById, LedgerEntry } from './ledger.graphql.ts';
 import { Level, levelNumbered, levelOf } from './level.graphql.ts';
-import type { Balances } from './unit.ts';
 import { User } from './user.graphql.ts';
-import { balancesNow } from './xp-stream.ts';
+import { type BalancesAt, balancesNow } from './xp-stream.ts';
 
 // XP as they change: the log's stream `xp`, dressed.
 
@@ -82,7 +81,7 @@ class BadgeAwarded extends StreamItem {
 @Partner()
 class XpSnapshot extends StreamItem {
   @Field(() => [User], {
-    description: 'Those who were named; their `xp`, `level` and balances are of that moment.',
+    description: 'Those who were named and are members; their `xp`, `level` and balances are of that moment.',
   })
   // It comes once a stream, so it adds nothing to what an event costs.
   @Usually(1)
@@ -163,11 +162,11 @@ class XpStreamResolver {
           },
         }),
       });
-      return streamItems(context, steps, xpItem, (balances: Balances[]) => {
+      return streamItems(context, steps, xpItem, (balances: BalancesAt) => {
         // What is selected of these people is what counts in this item, whatever has happened since.
         const known = balancesOf(context);
-        for (const [n, id] of ids.entries()) if (balances[n]) known.prime(id, balances[n]);
-        return Object.assign(new XpSnapshot(), { users: ids.map((id) => ({ id })) });
+        for (const [id, own] of balances) known.prime(id, own);
+        return Object.assign(new XpSnapshot(), { users: [...balances.keys()].map((id) => ({ id })) });
       });
     },
   })

@@ -119,13 +119,15 @@ describe('XP stream with a snapshot', () => {
     }
   }`;
 
-  it('begins with how everybody who is named stands, then tells what happens from there on', async () => {
+  it('begins with how every member who is named stands, then tells what happens from there on', async () => {
     const place = await newCommunity(database.resources, { members: 3 });
     const [first = '', second = '', third = ''] = place.memberIds;
     await earn(place, 0, 'signup');
     await earn(place, 1, 'visit');
     await earn(place, 2);
-    const items = await listen(place.system, withSnapshot, { userIds: [second, first, second] });
+    const items = await listen(place.system, withSnapshot, {
+      userIds: [second, first, 'usr_nobody', second],
+    });
     // What happens before it is read is told of later, and does not count in it.
     await earn(place, 0);
     const [snapshot, ready, event] = await take(items, 3);
