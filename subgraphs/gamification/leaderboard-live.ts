@@ -56,7 +56,10 @@ interface Looking {
 
 const watches = new WeakMap<LogTail, Map<string, TopWatch>>();
 
-/** The states of a top: what it is now, then each that differs from the last. A follower that is slow gets the newest. */
+/**
+ * The states of a top: what it is now, then each that differs from the last. A follower that is slow gets the newest. They
+ * end when the leaderboard is deleted, or has the window no more.
+ */
 export function topStates(resources: Looking, top: Top): AsyncGenerator<TopState, void> {
   const known = watches.get(resources.tail) ?? new Map<string, TopWatch>();
   watches.set(resources.tail, known);
@@ -79,6 +82,7 @@ class TopWatch {
   private state: TopState | undefined;
   private seen = '';
   private failure: unknown;
+  private isGone = false;
   private looking: Promise<void> | undefined;
   private lookedAt = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -104,6 +108,10 @@ class TopWatch {
         if (this.failure !== undefined) {
           end();
           throw this.failure;
+        }
+        if (this.isGone) {
+          end();
+          break;
         }
         if (this.state !== undefined && this.state !== told) {
           told = this.state;
@@ -181,7 +189,7 @@ class TopWatch {
     const found = await transaction(this.resources.sql, async (tx) => {
       await tx`set transaction isolation level repeatable read`;
       const [board] = await leaderboardsById(tx, communityId, [boardId]);
-      if (board == null) throw new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${boardId}".`);
+      if (board == null || !board.windows.includes(window)) return 'gone' as const;
       const clock = { timeZone: await zoneOf(tx, communityId), now: this.resources.now() };
       const [run = null] = await runsFor(tx, communityId, [{ board, window, period: null }], clock);
       if (run instanceof Refusal) throw run;
@@ -202,6 +210,12 @@ class TopWatch {
       };
     });
     if (found === undefined) return;
+    if (found === 'gone') {
+      this.isGone = true;
+      this.onOver();
+      this.tell();
+      return;
+    }
     const { look, state } = found;
     this.seen = look;
     if (this.state !== undefined && sameTop(this.state, state.run, state.entries)) return;

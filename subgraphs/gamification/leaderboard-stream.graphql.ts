@@ -19,7 +19,7 @@ import { forgetLoaded } from '../loader.ts';
 import { extentOf, retentionSeconds } from '../log.ts';
 import { communityOf } from '../principal.ts';
 import { DateTime, EventCursor } from '../scalars.ts';
-import { StreamItem, StreamReady, StreamResumed } from '../stream.graphql.ts';
+import { EndReason, StreamEnding, StreamItem, StreamReady, StreamResumed } from '../stream.graphql.ts';
 import { boardById, Leaderboard, RankWindow } from './leaderboard.graphql.ts';
 import { entryFrom, LeaderboardEntry } from './leaderboard-entry.graphql.ts';
 import { placeOf, type TopState, topStates, xpNumberAt } from './leaderboard-live.ts';
@@ -81,7 +81,7 @@ class LeaderboardStreamArgs {
 class LeaderboardStreamResolver {
   @Subscription(() => StreamItem, {
     description:
-      'The top of a leaderboard: LeaderboardChanged as it is now, StreamReady or with `after` StreamResumed, then LeaderboardChanged as it changes, at most once a second; it ends when the caller may not view it any more. Scope: stats:read.',
+      'The top of a leaderboard: LeaderboardChanged as it is now, StreamReady or with `after` StreamResumed, then LeaderboardChanged as it changes, at most once a second; it ends with StreamEnding when the leaderboard is deleted, has the window no more, or may not be viewed by the caller any more. Scope: stats:read.',
     subscribe: async ({ args, context }: { args: LeaderboardStreamArgs; context: Context }) => {
       const { id, top, window, after } = checked(LeaderboardStreamArgs, args);
       const communityId = communityOf(context.principal);
@@ -141,7 +141,7 @@ function noLeaderboard(id: string): Refusal {
   return new Refusal('BAD_ARGUMENT', `id: no leaderboard has the id "${id}".`);
 }
 
-/** The first state, word that the stream is open, and the states that follow. */
+/** The first state, word that the stream is open, and the states that follow, as long as the leaderboard is there. */
 function items(
   context: Context,
   boardId: string,
@@ -150,7 +150,8 @@ function items(
   opened: (cursor: string) => StreamItem,
 ): AsyncIterableIterator<StreamItem> {
   let open: StreamItem | undefined;
-  let begun = false;
+  let toldUpTo: string | undefined;
+  let isOver = false;
   // Not a generator: its `return()` would wait for the next state before it ended the stream.
   return {
     async next() {
@@ -159,19 +160,24 @@ function items(
         open = undefined;
         return { done: false, value };
       }
+      if (isOver) return { done: true, value: undefined };
       const { done, value } = await states.next();
       forgetLoaded(context);
-      if (done) return { done, value: undefined };
-      if (!(await isThere(context, boardId))) {
+      // Whoever has left is told nothing more.
+      if (isOver) return { done: true, value: undefined };
+      if (done || !(await isThere(context, boardId))) {
+        isOver = true;
         await states.return();
-        throw noLeaderboard(boardId);
+        if (toldUpTo === undefined) throw noLeaderboard(boardId);
+        return { done: false, value: endingAt(toldUpTo) };
       }
       const item = toItem(value);
-      if (!begun) open = opened(item.cursor);
-      begun = true;
+      if (toldUpTo === undefined) open = opened(item.cursor);
+      toldUpTo = item.cursor;
       return { done: false, value: item };
     },
     async return() {
+      isOver = true;
       await states.return();
       return { done: true, value: undefined };
     },
@@ -179,6 +185,11 @@ function items(
       return this;
     },
   };
+}
+
+function endingAt(cursor: string): StreamItem {
+  const reason = EndReason.PERMISSION_REVOKED;
+  return Object.assign(new StreamEnding(), { cursor, reason, reconnectAfterMs: 0 });
 }
 
 @Resolver(() => LeaderboardChanged)

@@ -77,7 +77,7 @@ const everywhere = [true, true, true, true, true];
 const nowhere = [false, false, false, false, false];
 
 const stream = `subscription ($id: ID!) { leaderboard(id: $id) { __typename
-  ... on LeaderboardChanged { leaderboard { slug } entries { score } } } }`;
+  ... on StreamEnding { reason } ... on LeaderboardChanged { leaderboard { slug } entries { score } } } }`;
 
 describe('leaderboards that roles view', () => {
   const viewed = () => boarded((roleId) => ({ viewRoleIds: [roleId] }));
@@ -148,7 +148,7 @@ describe('leaderboards that roles view', () => {
     expect(await take(items, 1)).toMatchObject([{ entries: [{ score: 100 }] }]);
     await takeRole(place, 0, place.roleId);
     await buy(place, 3);
-    await expect(take(items, 1)).rejects.toMatchObject({ extensions: { code: 'BAD_ARGUMENT' } });
+    expect(await take(items, 2)).toEqual([{ __typename: 'StreamEnding', reason: 'PERMISSION_REVOKED' }]);
   });
 });
 

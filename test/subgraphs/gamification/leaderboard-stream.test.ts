@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
-import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
+import {
+  createLeaderboard,
+  deleteLeaderboard,
+  updateLeaderboard,
+} from '../../../subgraphs/gamification/leaderboard-change.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
@@ -52,7 +56,7 @@ async function happen({ id, memberIds }: Place, n: number, eventType = 'purchase
 const stream = `subscription ($id: ID!, $top: Int!, $after: EventCursor, $window: RankWindow) {
   leaderboard(id: $id, top: $top, after: $after, window: $window) { __typename cursor
     ... on LeaderboardChanged { window period entries { rank score user { id } } leaderboard { slug } }
-    ... on StreamResumed { replayed }
+    ... on StreamResumed { replayed } ... on StreamEnding { reason }
 } }`;
 
 const follow = ({ system, boardId }: Place, more: Record<string, unknown> = {}) =>
@@ -152,6 +156,28 @@ describe('leaderboard stream', () => {
     });
     expect(statements.filter((name) => name === 'standingsPage').length).toBeLessThanOrEqual(1);
     await Promise.all(followers.map((items) => items.return(undefined)));
+  });
+
+  it.each<[string, (place: Place) => Promise<unknown>]>([
+    [
+      'is deleted',
+      ({ system, boardId }) => deleteLeaderboard(database.sql, system, boardId, database.resources.now()),
+    ],
+    [
+      'has the window no more',
+      ({ system, boardId }) =>
+        updateLeaderboard(database.sql, system, boardId, { windows: ['ALL_TIME'] }, database.resources.now()),
+    ],
+  ])('ends for all who follow it when the leaderboard %s', async (_what, change) => {
+    const place = await boarded();
+    const followers = [await follow(place, { window: 'DAILY' }), await follow(place, { window: 'DAILY' })];
+    const told = await Promise.all(followers.map((items) => take(items, 2)));
+    await change(place);
+    database.resources.tail.wake();
+    for (const [at, items] of followers.entries())
+      expect(await take(items, 2)).toEqual([
+        { __typename: 'StreamEnding', cursor: told[at]?.[1].cursor, reason: 'PERMISSION_REVOKED' },
+      ]);
   });
 
   it.each([
