@@ -76,7 +76,10 @@ class AdjustBalanceInput {
   })
   metadata?: Record<string, unknown> | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'When; now when absent. Not in the future.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: "When; now when absent. At most 5 minutes ahead of Laurel's clock.",
+  })
   occurredAt?: Date | null;
 
   @Field(() => EventSource, { defaultValue: EventSource.LAUREL, description: 'The system that asks for it.' })
@@ -152,7 +155,10 @@ class SpendBalanceInput {
   })
   metadata?: Record<string, unknown> | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'When; now when absent. Not in the future.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: "When; now when absent. At most 5 minutes ahead of Laurel's clock.",
+  })
   occurredAt?: Date | null;
 
   @Field(() => EventSource, { defaultValue: EventSource.LAUREL, description: 'The system that asks for it.' })
@@ -297,7 +303,8 @@ class AdjustmentResolver {
   @Partner()
   @Write(() => ReverseEventPayload, {
     scope: 'ledger:write',
-    description: 'Takes an event back, once: what it earned, its counting, and its use of rules with limits.',
+    description:
+      'Takes an event back, once: what it earned, its counting, and its use of rules with limits. A badge that goes with it is not awarded by itself again.',
   })
   async reverseEvent(
     @Arg('input', () => ReverseEventInput, { description: 'The event.' }) input: ReverseEventInput,

@@ -74,7 +74,10 @@ class TrackEventInput {
   })
   metadata?: Record<string, unknown> | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'When; now when absent. Not in the future.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: "When; now when absent. At most 5 minutes ahead of Laurel's clock.",
+  })
   occurredAt?: Date | null;
 
   @Field(() => String, {
@@ -272,7 +275,12 @@ function checkedEvent(input: TrackEventInput, context: Context): NewEvent | User
 export function notInFuture(occurredAt: Date | null, now: Date): void {
   if (occurredAt === null || occurredAt.getTime() <= now.getTime() + clockSkewMs) return;
   const path = ['input', 'occurredAt'];
-  throw new Refusal('VALIDATION_FAILED', 'An event does not happen in the future.', {}, path);
+  throw new Refusal(
+    'VALIDATION_FAILED',
+    "`occurredAt` is at most 5 minutes ahead of Laurel's clock.",
+    {},
+    path,
+  );
 }
 
 function errorOf({ code, message, path }: Refusal): UserError {

@@ -46,7 +46,7 @@ export type TrackEventInput = {
   eventType: string;
   /** A JSON object to keep with the entries, at most 8,192 characters. */
   metadata?: unknown;
-  /** When; now when absent. Not in the future. */
+  /** When; now when absent. At most 5 minutes ahead of Laurel's clock. */
   occurredAt?: string | null | undefined;
   /** What a repeat is recognised by, 1-200 characters, unique per event type. A repeat gives the first answer. */
   reference?: string | null | undefined;

@@ -403,6 +403,20 @@ describe('events: mutation', () => {
     ]);
   });
 
+  it('takes what is up to 5 minutes ahead of its clock', async () => {
+    const place = await newCommunity(database.resources);
+    const now = new Date();
+    database.clock.now = now;
+    const codes = [];
+    for (const seconds of [300, 301]) {
+      const occurredAt = new Date(now.getTime() + seconds * 1_000);
+      const input = { user: { username: 'person.0' }, eventType: 'visit', occurredAt };
+      codes.push((await ask(place.system, trackEvent, { input })).trackEvent.userErrors[0]?.code);
+    }
+    database.clock.now = undefined;
+    expect(codes).toEqual([undefined, 'VALIDATION_FAILED']);
+  });
+
   const right = { user: { username: 'person.0' }, eventType: 'visit', reference: 'r' };
   it.each([
     ['NOT_FOUND', ['user'], { user: { id: 'usr_nobody' } }],
