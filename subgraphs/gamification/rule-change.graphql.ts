@@ -25,13 +25,14 @@ class RuleAwardInput {
   static rules = z.object({
     amount: z
       .string()
-      .refine((amount) => Math.abs(Number(amount)) <= 1e9, 'An award is at most 1,000,000,000.'),
+      .refine((amount) => Math.abs(Number(amount)) <= 1e9, 'An award is at most 1,000,000,000.')
+      .refine((amount) => Number(amount) !== 0, 'An award is more or less than 0.'),
   });
 
   @Field(() => Unit, { description: 'Of what.' })
   unit!: Unit;
 
-  @Field(() => Decimal, { description: 'How much, at most 1,000,000,000; below zero it costs.' })
+  @Field(() => Decimal, { description: 'How much, not 0, at most 1,000,000,000; below zero it costs.' })
   amount!: string;
 
   @Field(() => Boolean, {
@@ -94,7 +95,7 @@ const content = {
   title: localizedTexts(200),
   description: localizedTexts(2_000).nullish(),
   images: imageRules,
-  awards: z.array(RuleAwardInput.rules).min(1, 'A rule pays 1-8 times.').max(8, 'A rule pays 1-8 times.'),
+  awards: z.array(RuleAwardInput.rules).min(1, 'A rule has 1-8 awards.').max(8, 'A rule has 1-8 awards.'),
   conditions: z.array(RuleConditionInput.rules).max(20, 'A rule has at most 20 conditions.'),
   cooldownSeconds: cap(31_622_400).nullish(),
   dayCap: cap(1_000_000).nullish(),

@@ -194,6 +194,7 @@ describe('rules: refusals', () => {
     ['VALIDATION_FAILED', ['title'], { title: [] }],
     ['VALIDATION_FAILED', ['awards'], { awards: [] }],
     ['VALIDATION_FAILED', ['awards', '0', 'amount'], { awards: [{ unit: 'XP', amount: '1000000001' }] }],
+    ['VALIDATION_FAILED', ['awards', '0', 'amount'], { awards: [{ unit: 'XP', amount: '-0.0' }] }],
     [
       'VALIDATION_FAILED',
       ['conditions', '0', 'field'],
@@ -211,6 +212,15 @@ describe('rules: refusals', () => {
     await ask(system, create, { input: order });
     const { createRule } = await ask(system, create, { input: { ...order, ...wrong } });
     expect(createRule).toMatchObject({ rule: null, userErrors: [{ code, path: ['input', ...path] }] });
+  });
+
+  it('VALIDATION_FAILED: an update to an award of nothing', async () => {
+    const { system } = await newCommunity(database.resources);
+    const { createRule } = await ask(system, create, { input: order });
+    const input = { id: createRule.rule.id, awards: [{ unit: 'XP', amount: '0' }] };
+    expect((await ask(system, update, { input })).updateRule.userErrors).toEqual([
+      { code: 'VALIDATION_FAILED', path: ['input', 'awards', '0', 'amount'] },
+    ]);
   });
 
   it('NOT_FOUND: a rule that is not there', async () => {
