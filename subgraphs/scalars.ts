@@ -35,7 +35,7 @@ export const TimeZone = new GraphQLScalarType({
 export const Url = new GraphQLScalarType({
   ...GraphQLURL.toConfig(),
   name: 'URL',
-  description: 'An absolute URL.',
+  description: 'An absolute URL; inputs take `https:` and `http:` alone.',
   serialize: String,
 });
 

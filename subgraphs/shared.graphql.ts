@@ -170,6 +170,14 @@ export function langIn(available: readonly string[], wanted: string): string {
   return [wanted, base, 'en'].find((lang) => available.includes(lang)) ?? available[0] ?? 'en';
 }
 
+/** The bounds of a URL that clients load or open: a script is one too, as `javascript:`. */
+export const webUrl = z
+  .custom<URL | string>()
+  .refine(
+    (url) => /^https?:\/\//i.test(String(url)) && String(url).length <= 2_000,
+    'A URL begins with https:// or http:// and has at most 2,000 characters.',
+  );
+
 @InputType({ description: 'A text in one language.' })
 export class LocalizedTextInput {
   @Field(() => String, { description: 'The language, BCP 47, at most 35 characters: `en`, `pt-BR`.' })

@@ -25,6 +25,7 @@ import {
   PageArgs,
   Payload,
   ReplayablePayload,
+  webUrl,
 } from '../shared.graphql.ts';
 import { Badge, badgeById } from './badge.graphql.ts';
 import type { Badge as BadgeRow } from './badge.ts';
@@ -73,10 +74,7 @@ class AwardBadgeInput {
   static rules = z.object({
     badgeId: z.string().max(64),
     userId: z.string().max(64),
-    attachmentUrl: z
-      .unknown()
-      .refine((url) => String(url).length <= 2_000, 'A URL has at most 2,000 characters.')
-      .nullish(),
+    attachmentUrl: webUrl.nullish(),
     idempotencyKey,
   });
 
@@ -88,7 +86,8 @@ class AwardBadgeInput {
 
   @Field(() => Url, {
     nullable: true,
-    description: 'The proof, at most 2,000 characters; needed where the badge `requiresAttachment`.',
+    description:
+      'The proof, `https:` or `http:`, at most 2,000 characters; needed where the badge `requiresAttachment`.',
   })
   attachmentUrl?: URL | string | null;
 

@@ -10,6 +10,7 @@ import {
   Payload,
   ReplayablePayload,
   textsOf,
+  webUrl,
 } from '../shared.graphql.ts';
 import { Badge, Measure } from './badge.graphql.ts';
 import { type BadgeContent, createBadge, deleteBadge, updateBadge } from './badge-change.ts';
@@ -28,10 +29,6 @@ class BadgeCriterionInput {
   atLeast!: bigint;
 }
 
-const url = z
-  .unknown()
-  .refine((value) => String(value).length <= 2_000, 'A URL has at most 2,000 characters.')
-  .nullish();
 const reward = z
   .bigint()
   .min(0n, 'A reward is 0 to 1,000,000,000.')
@@ -39,8 +36,8 @@ const reward = z
 const rules = {
   title: localizedTexts(200),
   description: localizedTexts(2_000).nullish(),
-  image: url,
-  darkImage: url,
+  image: webUrl.nullish(),
+  darkImage: webUrl.nullish(),
   quantity: z.number().min(1, 'A quantity is 1 or more; null: no limit.').nullish(),
   xpReward: reward.nullish(),
   coinsReward: reward.nullish(),
@@ -62,10 +59,16 @@ class CreateBadgeInput {
   })
   description?: LocalizedTextInput[] | null;
 
-  @Field(() => Url, { nullable: true, description: 'The picture for light pages, at most 2,000 characters.' })
+  @Field(() => Url, {
+    nullable: true,
+    description: 'The picture for light pages, `https:` or `http:`, at most 2,000 characters.',
+  })
   image?: URL | string | null;
 
-  @Field(() => Url, { nullable: true, description: 'The picture for dark pages, at most 2,000 characters.' })
+  @Field(() => Url, {
+    nullable: true,
+    description: 'The picture for dark pages, `https:` or `http:`, at most 2,000 characters.',
+  })
   darkImage?: URL | string | null;
 
   @Field(() => Int, { nullable: true, description: 'How many people can hold it; no limit when absent.' })
@@ -135,10 +138,18 @@ class UpdateBadgeInput {
   })
   description?: LocalizedTextInput[] | null;
 
-  @Field(() => Url, { nullable: true, description: 'The picture for light pages; null takes it away.' })
+  @Field(() => Url, {
+    nullable: true,
+    description:
+      'The picture for light pages, `https:` or `http:`, at most 2,000 characters; null takes it away.',
+  })
   image?: URL | string | null;
 
-  @Field(() => Url, { nullable: true, description: 'The picture for dark pages; null takes it away.' })
+  @Field(() => Url, {
+    nullable: true,
+    description:
+      'The picture for dark pages, `https:` or `http:`, at most 2,000 characters; null takes it away.',
+  })
   darkImage?: URL | string | null;
 
   @Field(() => Int, {

@@ -24,6 +24,7 @@ import {
   localizedTexts,
   Payload,
   textsOf,
+  webUrl,
 } from '../shared.graphql.ts';
 import { balancesOf } from './ledger.graphql.ts';
 import { progressTo, type Tier as Row, setTiers, tierAt, tiersById, tiersOf } from './tier.ts';
@@ -80,6 +81,7 @@ class TierInput {
       .min(0n, 'A tier begins at 0 XP or more.')
       .max(10n ** 15n, 'A tier begins at 10^15 XP at most.'),
     benefits: z.array(z.object({ texts: localizedTexts(500) })).max(20, 'A tier has at most 20 benefits.'),
+    imageUrl: webUrl.nullish(),
   });
 
   @Field(() => ID, { nullable: true, description: 'The tier that it replaces; a new one when absent.' })
@@ -96,7 +98,10 @@ class TierInput {
   @Field(() => [BenefitInput], { defaultValue: [], description: 'What it brings, at most 20.' })
   benefits!: BenefitInput[];
 
-  @Field(() => Url, { nullable: true, description: 'Its picture.' })
+  @Field(() => Url, {
+    nullable: true,
+    description: 'Its picture, `https:` or `http:`, at most 2,000 characters.',
+  })
   imageUrl?: string | null;
 }
 

@@ -1,7 +1,7 @@
 import { Field, InputType } from 'type-graphql';
 import { z } from 'zod';
 import { Url } from '../scalars.ts';
-import { langIn } from '../shared.graphql.ts';
+import { langIn, webUrl } from '../shared.graphql.ts';
 
 // Pictures by language, as texts are by language.
 
@@ -10,19 +10,15 @@ export class LocalizedImageInput {
   @Field(() => String, { description: 'The language, BCP 47, at most 35 characters: `en`, `pt-BR`.' })
   lang!: string;
 
-  @Field(() => Url, { description: 'Where the picture is, at most 2,000 characters.' })
+  @Field(() => Url, { description: 'Where the picture is, `https:` or `http:`, at most 2,000 characters.' })
   url!: string;
 }
 
 /** The bounds of pictures. */
 export const imageRules = z
-  .array(z.object({ lang: z.string().min(2).max(35), url: z.unknown() }))
+  .array(z.object({ lang: z.string().min(2).max(35), url: webUrl }))
   .min(1, 'Give 1-20 pictures, one a language.')
   .max(20, 'Give 1-20 pictures, one a language.')
-  .refine(
-    (images) => images.every(({ url }) => String(url).length <= 2_000),
-    'A URL has at most 2,000 characters.',
-  )
   .nullish();
 
 /** Pictures as a jsonb column holds them: `{ "en": "https://…" }`. */

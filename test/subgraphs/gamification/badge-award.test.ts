@@ -223,6 +223,14 @@ describe('badge awards: refusals', () => {
     expect(given.attachmentUrl).toBe('https://example.org/proof.png');
   });
 
+  it('VALIDATION_FAILED: a proof that is no page', async () => {
+    const place = await newCommunity(database.resources);
+    const id = await badge(place, { requiresAttachment: true });
+    expect((await award(place, id, { attachmentUrl: 'javascript:alert(1)' })).userErrors).toEqual([
+      { code: 'VALIDATION_FAILED', path: ['input', 'attachmentUrl'] },
+    ]);
+  });
+
   it('CONFLICT: a badge that is not awarded now', async () => {
     const place = await newCommunity(database.resources);
     const id = await badge(place, { enabled: false });

@@ -85,6 +85,8 @@ describe('changing badges: refusals', () => {
     ['VALIDATION_FAILED', 'xpReward', { xpReward: '-1' }],
     ['VALIDATION_FAILED', 'criterion', { criterion: { measure: 'XP', atLeast: '0' } }],
     ['VALIDATION_FAILED', 'image', { image: `https://example.org/${'x'.repeat(2_000)}` }],
+    ['VALIDATION_FAILED', 'image', { image: 'javascript:alert(1)' }],
+    ['VALIDATION_FAILED', 'darkImage', { darkImage: 'ftp://example.org/dark.png' }],
     ['IDEMPOTENCY_KEY_REUSED', 'idempotencyKey', { idempotencyKey: 'key', quantity: 4 }],
   ])('of making one: %s, a wrong %s', async (code, name, wrong) => {
     const { system } = await newCommunity(database.resources);
@@ -96,6 +98,7 @@ describe('changing badges: refusals', () => {
 
   it.each([
     ['NOT_FOUND', 'id', { id: 'bdg_none' }],
+    ['VALIDATION_FAILED', 'image', { image: 'data:text/html,hello' }],
     ['CONFLICT', 'expectedVersion', { expectedVersion: 7 }],
     ['CONFLICT', 'quantity', { quantity: 1 }],
   ])('of changing one: %s, a wrong %s', async (code, name, wrong) => {

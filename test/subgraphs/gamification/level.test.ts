@@ -209,6 +209,11 @@ describe('levels and tiers: refusals', () => {
       setTiersOperation,
       { tiers: [0, 0].map((minXp) => ({ name: text('A'), minXp })) },
     ],
+    [
+      'a picture of a tier that is a script',
+      setTiersOperation,
+      { tiers: [{ name: text('A'), minXp: 0, imageUrl: 'javascript:alert(1)' }] },
+    ],
   ])('VALIDATION_FAILED: %s', async (_what, operation, input) => {
     const { system } = await newCommunity(database.resources);
     const [payload] = Object.values<{ userErrors: object[] }>(await ask(system, operation, { input }));

@@ -197,6 +197,11 @@ describe('rules: refusals', () => {
     ['VALIDATION_FAILED', ['awards', '0', 'amount'], { awards: [{ unit: 'XP', amount: '-0.0' }] }],
     [
       'VALIDATION_FAILED',
+      ['images', '0', 'url'],
+      { images: [{ lang: 'en', url: 'javascript:alert(document.domain)' }] },
+    ],
+    [
+      'VALIDATION_FAILED',
       ['conditions', '0', 'field'],
       { conditions: [{ field: 'total', operator: 'EXISTS' }] },
     ],
