@@ -167,7 +167,30 @@ export function localized(texts: Record<string, string>, wanted = 'en'): Localiz
 /** The one of these languages to show: the wanted one, what it is a variant of, English, else the first. */
 export function langIn(available: readonly string[], wanted: string): string {
   const [base = wanted] = wanted.split('-');
-  return [wanted, base, 'en'].find((lang) => available.includes(lang)) ?? available[0] ?? 'en';
+  for (const lang of [wanted, base, 'en']) {
+    const found = available.includes(lang) ? lang : available.find((one) => isSameLang(one, lang));
+    if (found !== undefined) return found;
+  }
+  return available[0] ?? 'en';
+}
+
+function isSameLang(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+/** How inputs say which language something is in. */
+export const langDescription =
+  'The language, BCP 47, at most 35 characters: `en`, `pt-BR`. Each stands once: `EN` is `en`.';
+
+/** The bounds of a language. */
+export const langRules = z
+  .string()
+  .max(35, 'A language is a BCP 47 tag: `en`, `pt-BR`.')
+  .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, 'A language is a BCP 47 tag: `en`, `pt-BR`.');
+
+/** Whether each language stands once; `EN` is `en`. */
+export function isOnceALang(rows: readonly { lang: string }[]): boolean {
+  return new Set(rows.map(({ lang }) => lang.toLowerCase())).size === rows.length;
 }
 
 /** The bounds of a URL that clients load or open: a script is one too, as `javascript:`. */
@@ -180,7 +203,7 @@ export const webUrl = z
 
 @InputType({ description: 'A text in one language.' })
 export class LocalizedTextInput {
-  @Field(() => String, { description: 'The language, BCP 47, at most 35 characters: `en`, `pt-BR`.' })
+  @Field(() => String, { description: langDescription })
   lang!: string;
 
   @Field(() => String, { description: 'The text.' })
@@ -193,10 +216,7 @@ export function localizedTexts(longest: number) {
   return z
     .array(
       z.object({
-        lang: z
-          .string()
-          .max(35, 'A language is a BCP 47 tag: `en`, `pt-BR`.')
-          .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, 'A language is a BCP 47 tag: `en`, `pt-BR`.'),
+        lang: langRules,
         text: z
           .string()
           .max(longest, words)
@@ -205,10 +225,7 @@ export function localizedTexts(longest: number) {
     )
     .min(1, 'Texts are in 1-20 languages, each once.')
     .max(20, 'Texts are in 1-20 languages, each once.')
-    .refine(
-      (texts) => new Set(texts.map(({ lang }) => lang)).size === texts.length,
-      'Texts are in 1-20 languages, each once.',
-    );
+    .refine(isOnceALang, 'Texts are in 1-20 languages, each once.');
 }
 
 /** Texts as a jsonb column holds them: `{ "en": "…", "de": "…" }`. */

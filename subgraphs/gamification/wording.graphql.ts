@@ -1,13 +1,13 @@
 import { Field, InputType } from 'type-graphql';
 import { z } from 'zod';
 import { Url } from '../scalars.ts';
-import { langIn, webUrl } from '../shared.graphql.ts';
+import { isOnceALang, langDescription, langIn, langRules, webUrl } from '../shared.graphql.ts';
 
 // Pictures by language, as texts are by language.
 
 @InputType({ description: 'A picture for one language.' })
 export class LocalizedImageInput {
-  @Field(() => String, { description: 'The language, BCP 47, at most 35 characters: `en`, `pt-BR`.' })
+  @Field(() => String, { description: langDescription })
   lang!: string;
 
   @Field(() => Url, { description: 'Where the picture is, `https:` or `http:`, at most 2,000 characters.' })
@@ -16,9 +16,10 @@ export class LocalizedImageInput {
 
 /** The bounds of pictures. */
 export const imageRules = z
-  .array(z.object({ lang: z.string().min(2).max(35), url: webUrl }))
+  .array(z.object({ lang: langRules, url: webUrl }))
   .min(1, 'Give 1-20 pictures, one a language.')
   .max(20, 'Give 1-20 pictures, one a language.')
+  .refine(isOnceALang, 'Give 1-20 pictures, one a language.')
   .nullish();
 
 /** Pictures as a jsonb column holds them: `{ "en": "https://…" }`. */

@@ -202,6 +202,12 @@ describe('channels: refusals of changes', () => {
   const long = (length: number) => 'x'.repeat(length);
   const refusals: [string, string, object, readonly string[] | null][] = [
     ['VALIDATION_FAILED', 'createChannel', wish({ topic: [] }), ['input', 'topic']],
+    [
+      'VALIDATION_FAILED',
+      'createChannel',
+      wish({ topic: ['pt-BR', 'pt-br'].map((lang) => ({ lang, text: 'Geral' })) }),
+      ['input', 'topic'],
+    ],
     ['VALIDATION_FAILED', 'createChannel', wish({ description: long(1_001) }), ['input', 'description']],
     ['VALIDATION_FAILED', 'createChannel', wish({ category: '' }), ['input', 'category']],
     ['VALIDATION_FAILED', 'createChannel', wish({ kind: 'DIRECT' }), ['input', 'kind']],

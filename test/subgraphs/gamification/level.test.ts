@@ -200,6 +200,8 @@ describe('levels and tiers: mutations', () => {
 });
 
 describe('levels and tiers: refusals', () => {
+  const inCapitals = [{ lang: 'EN', text: 'B' }];
+
   it.each([
     ['neither table nor formula', setLevelsOperation, {}],
     ['levels that do not rise', setLevelsOperation, { table: [{ minXp: 5 }, { minXp: 5 }] }],
@@ -213,6 +215,11 @@ describe('levels and tiers: refusals', () => {
       'a picture of a tier that is a script',
       setTiersOperation,
       { tiers: [{ name: text('A'), minXp: 0, imageUrl: 'javascript:alert(1)' }] },
+    ],
+    [
+      'a benefit twice in a language',
+      setTiersOperation,
+      { tiers: [{ name: text('A'), minXp: 0, benefits: [{ texts: [...text('B'), ...inCapitals] }] }] },
     ],
   ])('VALIDATION_FAILED: %s', async (_what, operation, input) => {
     const { system } = await newCommunity(database.resources);

@@ -185,9 +185,29 @@ describe('rules: query', () => {
     expect(await entities(home.system, 'Rule', [id], '{ eventType }')).toEqual([{ eventType: 'order' }]);
     expect(await entities(away.system, 'Rule', [id], '{ eventType }')).toEqual([null]);
   });
+
+  it('are worded in a language however its tag is written', async () => {
+    const { system } = await newCommunity(database.resources);
+    const images = [
+      { lang: 'de', url: 'https://example.org/de.png' },
+      { lang: 'EN', url: 'https://example.org/en.png' },
+      { lang: 'fr', url: 'https://example.org/fr.png' },
+    ];
+    const { createRule } = await ask(system, create, { input: { ...order, images } });
+    const [rule] = await entities(
+      system,
+      'Rule',
+      [createRule.rule.id],
+      '{ image fr: image(lang: "FR-ca") de: image(lang: "de") it: image(lang: "it") }',
+    );
+    const [de, en, fr] = images.map(({ url }) => url);
+    expect(rule).toEqual({ image: en, fr, de, it: en });
+  });
 });
 
 describe('rules: refusals', () => {
+  const inBoth = (row: object) => ['en', 'EN'].map((lang) => ({ lang, ...row }));
+
   it.each([
     ['VALIDATION_FAILED', ['eventType'], { eventType: 'reversal' }],
     ['VALIDATION_FAILED', ['eventType'], { eventType: '' }],
@@ -195,6 +215,8 @@ describe('rules: refusals', () => {
     ['VALIDATION_FAILED', ['awards'], { awards: [] }],
     ['VALIDATION_FAILED', ['awards', '0', 'amount'], { awards: [{ unit: 'XP', amount: '1000000001' }] }],
     ['VALIDATION_FAILED', ['awards', '0', 'amount'], { awards: [{ unit: 'XP', amount: '-0.0' }] }],
+    ['VALIDATION_FAILED', ['title'], { title: inBoth({ text: 'Order' }) }],
+    ['VALIDATION_FAILED', ['images'], { images: inBoth({ url: 'https://example.org/en.png' }) }],
     [
       'VALIDATION_FAILED',
       ['images', '0', 'url'],
