@@ -5,6 +5,7 @@ import type { Criterion } from './awarding.ts';
 import { awardPosting } from './badge-award.ts';
 import { ownOrigin } from './origin.ts';
 import { post } from './posting.ts';
+import { holdOffPostings } from './posting-lock.ts';
 
 // Who reached a badge's measure before the badge had it: they are awarded it in the background, some at a time. What is
 // left is told by the log again, so that it goes on wherever a process ended.
@@ -22,6 +23,8 @@ export const badgeReached: LogReader = {
   name: 'badge-reached',
   stream: 'badges',
   async handle(sql, communityId, events) {
+    // Whoever posts now may not know the badge yet, and is waited for before the first look.
+    if (events.some(({ payload }) => payload.after === '')) await holdOffPostings(sql, communityId);
     const awards: { badgeId: string; userId: string }[] = [];
     const left: Opened[] = [];
     for (const { payload } of events) {

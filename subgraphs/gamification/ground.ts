@@ -3,8 +3,8 @@ import { rowsOf } from '../rows.ts';
 import { awardableOf, type BadgeRow, badgesFor, badgesIn } from './badge-ground.ts';
 import type { Ground, Known, Place, Posting, Profile } from './decide.ts';
 import { type Identifier, membersFound } from './person.ts';
+import { curveLock, scoreLock } from './posting-lock.ts';
 import type { Rule } from './rule.ts';
-import { scoreLock } from './score.ts';
 import type { Unit } from './unit.ts';
 
 // What a batch of postings is decided on: who has what, which rules and levels stand, what was there before.
@@ -178,9 +178,6 @@ export async function readUnlocked(
   };
 }
 
-/** The first key of the advisory lock of a community's level curve: postings share it, a change of the curve has it alone. */
-export const curveLock = 4_107;
-
 /**
  * Makes sure of people's profiles and locks them, in the one order that everybody locks in; the level curve stays as it
  * is meanwhile, and no run of scores begins.
@@ -238,6 +235,8 @@ export interface Read extends Ground {
   today: string;
   /** What was read without a lock holds as long as these stand; undefined: it was read under lock. */
   versions: ReadonlyMap<string, string> | undefined;
+  /** The number of the last event that tells of a badge that begins to award itself. */
+  badgesAt: bigint;
 }
 
 /**
@@ -276,6 +275,7 @@ interface Common {
   levels: { number: number; minXp: string }[] | null;
   below: Unit[];
   awardable: BadgeRow[] | null;
+  badgesAt: bigint;
 }
 
 async function readCommon(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Common> {
@@ -294,11 +294,13 @@ function commonIn(sql: Sql, communityId: string, postings: readonly Posting[]): 
       from gamification.level where community_id = ${communityId}
     ) as levels, array(
       select unit from gamification.unit where community_id = ${communityId} and may_go_below_zero
-    ) as below, ${badgesIn(sql, communityId, postings)} as awardable`;
+    ) as below, ${badgesIn(sql, communityId, postings)} as awardable, coalesce((
+      select last from log.stream where community_id = ${communityId} and name = 'badges'
+    ), 0) as "badgesAt"`;
 }
 
 function groundOf(
-  { recordedAt, today, levels, below }: Common,
+  { recordedAt, today, levels, below, badgesAt }: Common,
   placed: readonly PlaceRow[],
   postings: readonly Posting[],
   { rules, known }: Pick<Ahead, 'rules' | 'known'>,
@@ -315,7 +317,7 @@ function groundOf(
     Object.assign(places[at] as Place, { occurredAt: moment, day, used: used ?? [] });
   }
   return {
-    ...{ recordedAt, today, rules, places },
+    ...{ recordedAt, today, rules, places, badgesAt },
     levels: (levels ?? []).map(({ number, minXp }) => ({ number, minXp: BigInt(minXp) })),
     belowZero: new Set(below),
   };

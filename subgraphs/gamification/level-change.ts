@@ -4,8 +4,8 @@ import type { LogReader } from '../log-reader.ts';
 import type { Principal } from '../principal.ts';
 import { rowsOf } from '../rows.ts';
 import { badgesOpened } from './badge-change.ts';
-import { curveLock } from './ground.ts';
 import { levelsOf, type NewLevel } from './level.ts';
+import { curveLock } from './posting-lock.ts';
 
 // Changing the level curve. Everybody's level follows: of a small community at once, of a large one in the background, some
 // people at a time, so that nobody who posts waits long. What is left is told by the log, so that it goes on wherever a

@@ -12,7 +12,7 @@ import type { Unit } from './unit.ts';
 /**
  * Writes all of a batch by one statement, unless what was read without a lock has changed. Its parts run in the order that
  * everything is locked in: each is counted before the next, and what functions do comes last.
- * @returns whether it was written, and whether buckets of scores are to be divided.
+ * @returns the runs of scores whose buckets are to be divided; undefined when it was not written.
  */
 export async function writePostings(
   sql: Sql,
@@ -21,11 +21,11 @@ export async function writePostings(
   profiles: ReadonlyMap<string, Profile>,
   read: Read,
   makeId: typeof newId,
-): Promise<{ isWritten: boolean; isFull: boolean }> {
+): Promise<bigint[] | undefined> {
   const { recordedAt, today } = read;
   const rules = placesOfRules(read.rules);
   const told = toldBy(decided);
-  const [row] = await sql<{ isFull: boolean }[]>`
+  const [row] = await sql<{ full: bigint[] | null }[]>`
     -- writePostings
     with held as materialized (
       ${holding(sql, communityId, profiles, read)}
@@ -131,7 +131,7 @@ export async function writePostings(
     ), scored as materialized (
       select gamification.add_scores(
         ${communityId}, g.users, g.days, g.xp, g.coins, g.points, g.premium, ${mostInBucket}
-      ) as is_full
+      ) as full_runs
       from written w, (
         select array_agg("userId") as users, array_agg(day) as days, array_agg("XP") as xp, array_agg("COINS") as coins,
           array_agg("POINTS") as points, array_agg("PREMIUM") as premium
@@ -141,8 +141,8 @@ export async function writePostings(
     ), told as materialized (
       ${told === null ? sql`select` : sql`select log.append(${communityId}, 'xp', ${told}::text::jsonb)`} from scored
     )
-    select is_full as "isFull" from scored, told`;
-  return { isWritten: row !== undefined, isFull: row?.isFull === true };
+    select full_runs as "full" from scored, told`;
+  return row === undefined ? undefined : (row.full ?? []);
 }
 
 function eventsOf(decided: readonly Decided[], { recordedAt }: Read) {
@@ -201,7 +201,7 @@ function holding(
   sql: Sql,
   communityId: string,
   profiles: ReadonlyMap<string, Profile>,
-  { versions, profiles: before }: Read,
+  { versions, badgesAt, profiles: before }: Read,
 ): SqlPart {
   if (versions === undefined) return sql`select true as same`; // they are locked
   const people = [...profiles.keys()].sort().map((userId) => {
@@ -211,7 +211,7 @@ function holding(
   });
   return sql`
     select gamification.hold(
-      ${communityId}, ${arraysOf(sql, 'userId text, version text, xp bigint, level integer', people)}
+      ${communityId}, ${badgesAt}, ${arraysOf(sql, 'userId text, version text, xp bigint, level integer', people)}
     ) as same`;
 }
 

@@ -35,7 +35,8 @@ export interface Posted {
 /** Another transaction took the last of a badge meanwhile: what was decided no longer holds. */
 class Overtaken extends Error {}
 
-const tries = 3;
+/** Whoever is overtaken has been so by somebody who is done, so this ends by itself; it is a bound against our own faults. */
+const tries = 100;
 
 /**
  * Posts in a transaction of its own. A batch that fails is tried again one by one, so that a bad posting costs itself.
@@ -172,17 +173,10 @@ async function postUnlocked(
   // Badges have locks of their own.
   if (decided.some(({ awards }) => awards.length > 0)) return undefined;
   if (decided.length > 0) {
-    const { isWritten, isFull } = await writePostings(
-      sql,
-      communityId,
-      decided,
-      decision.profiles,
-      read,
-      makeId,
-    );
-    if (!isWritten) return undefined;
+    const full = await writePostings(sql, communityId, decided, decision.profiles, read, makeId);
+    if (full === undefined) return undefined;
     // What was posted stands all the same; whoever next comes into a bucket too full divides it.
-    if (isFull) await transaction(sql, (tx) => divideBuckets(tx, communityId)).catch(() => {});
+    if (full.length > 0) await transaction(sql, (tx) => divideBuckets(tx, communityId, full)).catch(() => {});
   }
   return answersTo(sql, communityId, decision.decisions);
 }
@@ -205,13 +199,13 @@ async function postLocked(
   if (await areThereNow(tx, communityId, refused, ahead)) throw new Overtaken();
   const decided = toWrite(decisions);
   if (decided.length > 0) {
-    const [awarded, , { isFull }] = await Promise.all([
+    const [awarded, , full = []] = await Promise.all([
       writeAwards(tx, communityId, decided),
       takeBackActivities(tx, communityId, decided),
       writePostings(tx, communityId, decided, profiles, read, makeId),
     ]);
     if (!awarded) throw new Overtaken();
-    if (isFull) await divideBuckets(tx, communityId);
+    await divideBuckets(tx, communityId, full);
   }
   return answersTo(tx, communityId, decisions);
 }

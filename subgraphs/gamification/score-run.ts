@@ -1,7 +1,8 @@
 import { type Sql, transaction } from '../db.ts';
 import { dayOf, plusDays } from './day.ts';
+import { holdOffPostings } from './posting-lock.ts';
 import { clipped, pastKept, periodAt, periodBefore, type RankWindow, type Span } from './rank-window.ts';
-import { holdOffPostings, moveScores } from './score.ts';
+import { moveScores } from './score.ts';
 import { firstBuckets } from './score-bucket.ts';
 
 // Runs: the spans of days whose scores are kept, since an enabled leaderboard shows them. One that begins with nothing in

@@ -1,4 +1,5 @@
 import type { Sql, SqlPart } from '../db.ts';
+import { scoreLock } from './posting-lock.ts';
 import { type Bucket, divided, joined, mostInBucket, needJoining } from './score-bucket.ts';
 
 // Scores: what each person has gained in the days of a run, kept exact with every posting, and with them how many people
@@ -85,40 +86,33 @@ async function lockRuns(tx: Sql, counting: SqlPart): Promise<void> {
  * @param change  a query for `run_id, user_id, amount`; without an amount the person leaves the run.
  */
 export async function moveScores(tx: Sql, communityId: string, change: SqlPart): Promise<void> {
-  const [row] = await tx<{ isFull: boolean | null }[]>`
+  const [row] = await tx<{ full: bigint[] | null }[]>`
     -- moveScores
     with change as materialized (
       select array_agg(run_id) as runs, array_agg(user_id) as users, array_agg(amount) as amounts from (${change}) c
     )
-    select gamification.move_scores(${communityId}, runs, users, amounts, ${mostInBucket}) as "isFull"
+    select gamification.move_scores(${communityId}, runs, users, amounts, ${mostInBucket}) as "full"
     from change
     where runs is not null`;
-  if (row?.isFull === true) await divideBuckets(tx, communityId);
-}
-
-/** Waits for all who are changing scores of the community, and keeps others from it until this transaction has ended. */
-export async function holdOffPostings(tx: Sql, communityId: string): Promise<void> {
-  await tx`
-    -- holdOffPostings
-    select pg_advisory_xact_lock(${scoreLock(tx, communityId)})`;
-}
-
-/** The key of the advisory lock of a community's runs: whoever changes scores shares it, who begins a run has it alone. */
-export function scoreLock(tx: Sql, communityId: string): SqlPart {
-  return tx`hashtextextended(${`laurel.score ${communityId}`}, 0)`;
+  await divideBuckets(tx, communityId, row?.full ?? []);
 }
 
 const highest = String(2n ** 63n - 1n);
 
-/** Divides the buckets of a community that hold too many people, and joins those that hold few. */
-export async function divideBuckets(tx: Sql, communityId: string): Promise<void> {
-  await lockRuns(tx, tx`community_id = ${communityId} and not dropped`);
+/**
+ * Divides the buckets of runs that hold too many people, and joins those that hold few.
+ * @param runIds  whose rows are held, or of which none is.
+ */
+export async function divideBuckets(tx: Sql, communityId: string, runIds: readonly bigint[]): Promise<void> {
+  if (runIds.length === 0) return;
+  const runs = tx`community_id = ${communityId} and not dropped and id = any(${runIds.map(String)}::bigint[])`;
+  await lockRuns(tx, runs);
   const full = await tx<{ runId: bigint; low: bigint }[]>`
     -- divideBuckets: which
     select b.run_id as "runId", b.low
-    from gamification.score_run r
+    from (select * from gamification.score_run where ${runs}) r
     join gamification.score_bucket b on b.community_id = r.community_id and b.run_id = r.id
-    where r.community_id = ${communityId} and not r.dropped and b.people > ${mostInBucket} and not exists (
+    where b.people > ${mostInBucket} and not exists (
       select from gamification.score_bucket n
       where n.community_id = b.community_id and n.run_id = b.run_id and n.low = b.low + 1
     )`;

@@ -5,10 +5,12 @@
 
 -- Holds the level curve and the set of score runs as they are, and people as they were read: nobody else changes them
 -- until the transaction ends. Gives whether all are still as they were read.
+-- badges_at: the number of the last event of the stream `badges`, which tells of each badge that begins to award itself.
 -- users: sorted. versions: the `xmin` of their profiles, as they were read.
 -- xps, levels: the XP that people will have and the level decided for it; null where the XP don't change.
-create function gamification.hold(in_community text, users text[], versions text[], xps bigint[], levels integer[])
-returns boolean
+create function gamification.hold(
+  in_community text, badges_at bigint, users text[], versions text[], xps bigint[], levels integer[]
+) returns boolean
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   same bigint;
@@ -23,7 +25,9 @@ begin
     for update
   ) p;
   get diagnostics same = row_count;
-  return same = cardinality(users) and not exists (
+  return same = cardinality(users) and badges_at = coalesce((
+    select s.last from log.stream s where s.community_id = in_community and s.name = 'badges'
+  ), 0) and not exists (
     select from unnest(xps, levels) as d(xp, level)
     where d.xp is not null and d.level is distinct from coalesce((
       select l.number from gamification.level l
@@ -37,17 +41,17 @@ $$;
 
 -- Adds amounts to scores, and moves their people from bucket to bucket; each person is named once a run, and an amount of
 -- null takes the person out of it. The rows of the runs are held.
--- Gives whether a bucket holds more people than `most` and can be divided.
+-- Gives the runs that have a bucket that holds more people than `most` and can be divided.
 create function gamification.move_scores(
   in_community text, runs bigint[], users text[], amounts bigint[], most integer
-) returns boolean
+) returns bigint[]
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   moved bigint[]; -- the run of each score that changed
   befores bigint[];
   afters bigint[];
   gone record;
-  is_full boolean;
+  full_runs bigint[];
 begin
   with kept as (
     insert into gamification.score as s (community_id, run_id, user_id, score)
@@ -95,14 +99,13 @@ begin
     where b.community_id = in_community and b.run_id = c.run_id and b.low = c.low
     returning b.run_id, b.low, b.people
   )
-  select exists (
-    select from counted c
-    where c.people > most and not exists (
-      select from gamification.score_bucket n
-      where n.community_id = in_community and n.run_id = c.run_id and n.low = c.low + 1
-    )
-  ) into is_full;
-  return is_full;
+  select array_agg(distinct c.run_id) into full_runs
+  from counted c
+  where c.people > most and not exists (
+    select from gamification.score_bucket n
+    where n.community_id = in_community and n.run_id = c.run_id and n.low = c.low + 1
+  );
+  return full_runs;
 end
 $$;
 
@@ -110,10 +113,10 @@ $$;
 -- ranks the people. Call it after the entries are written, after their people are held and with them the set of runs, and
 -- before the log is appended to.
 -- users, days: whom and when. xp, coins, points, premium: what was gained of them; null: nothing, which isn't zero.
--- Gives whether a bucket holds more people than `most` and can be divided.
+-- Gives the runs that have a bucket that holds more people than `most` and can be divided.
 create function gamification.add_scores(
   in_community text, users text[], days date[], xp bigint[], coins bigint[], points bigint[], premium bigint[], most integer
-) returns boolean
+) returns bigint[]
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   first date;
@@ -133,7 +136,7 @@ begin
   where community_id = in_community and unit = any(units) and not dropped and first_day <= last and last_day >= first
   order by id
   for update;
-  if not found then return false; end if;
+  if not found then return null; end if;
   select array_agg(a.run_id), array_agg(a.user_id), array_agg(case
     when r.role_ids = '{}' or exists (
       select from gamification.score s
@@ -159,7 +162,7 @@ begin
     group by r.id, c.user_id
   ) a
   join gamification.score_run r on r.community_id = in_community and r.id = a.run_id;
-  if in_runs is null then return false; end if;
+  if in_runs is null then return null; end if;
   return gamification.move_scores(in_community, in_runs, in_users, in_amounts, most);
 end
 $$;

@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Sql, transaction } from '../../../subgraphs/db.ts';
+import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { createBadge } from '../../../subgraphs/gamification/badge-change.ts';
+import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
 import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
-import { curveLock, lockProfiles } from '../../../subgraphs/gamification/ground.ts';
+import { lockProfiles } from '../../../subgraphs/gamification/ground.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { post } from '../../../subgraphs/gamification/posting.ts';
-import { holdOffPostings } from '../../../subgraphs/gamification/score.ts';
+import { curveLock, holdOffPostings } from '../../../subgraphs/gamification/posting-lock.ts';
 import { books } from '../../../subgraphs/gamification/verify.ts';
+import { catchUp } from '../../../subgraphs/log-reader.ts';
 import { verify } from '../../../subgraphs/verify.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
@@ -44,6 +48,15 @@ async function trackWhile(
   return { answers: (await tracking) as readonly Tracked[], statements };
 }
 
+const unsaid = { reference: null, occurredAt: null, amount: null, metadata: null, origin: ownOrigin };
+
+/** A badge of whoever has so many XP. */
+const badgeOf = (atLeast: bigint) => ({
+  ...{ title: { en: 'Badge' }, description: null, imageUrl: null, darkImageUrl: null, quantity: null },
+  ...{ enabled: true, requiresAttachment: false, xpReward: 0n, coinsReward: 0n },
+  ...{ measure: 'XP' as const, atLeast, idempotencyKey: String(atLeast) },
+});
+
 const times = (statements: readonly string[], name: string) =>
   statements.filter((one) => one === name).length;
 
@@ -58,8 +71,7 @@ describe('what was decided on', () => {
       (tx) => lockProfiles(tx, place.id, [userId]),
       (tx) => {
         const moves = [{ unit: 'XP' as const, by: 7n }];
-        const said = { reference: null, occurredAt: null, amount: null, metadata: null, origin: ownOrigin };
-        return post(tx, place.id, [{ userId, eventType: 'adjustment', moves, ...said }]);
+        return post(tx, place.id, [{ userId, eventType: 'adjustment', moves, ...unsaid }]);
       },
     );
     const xp = answers[0]?.entries.find(({ unit }) => unit === 'XP');
@@ -123,5 +135,56 @@ describe('what was decided on', () => {
     expect(answers.map(({ entries }) => entries.length)).toEqual([2, 2]);
     expect(times(statements, 'writePostings')).toBe(1);
     expect(await verify(database.sql, [books])).toMatchObject({ discrepancies: [] });
+  });
+
+  it('is read again when a badge has begun to award itself', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await trackEvents(database.sql, place.id, [eventOf(userId)]);
+    const { answers } = await trackWhile(
+      place,
+      [userId],
+      (tx) => holdOffPostings(tx, place.id),
+      () => createBadge(database.sql, place.system, badgeOf(200n)),
+    );
+    expect(answers[0]?.awardIds).toHaveLength(1);
+  });
+});
+
+describe('a badge that begins to award itself', () => {
+  it('reaches those who were being posted to when it began', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    let reading: Promise<unknown> | undefined;
+    await transaction(database.sql, async (tx) => {
+      const moves = [{ unit: 'XP' as const, by: 70n }];
+      await post(tx, place.id, [{ userId, eventType: 'adjustment', moves, ...unsaid }]);
+      await createBadge(database.sql, place.system, badgeOf(50n));
+      reading = catchUp(database.sql, badgeReached);
+      await vi.waitUntil(async () => (await waiting()) > 0, { timeout: 10_000, interval: 20 });
+    });
+    await reading;
+    const [profile] = await database.sql`select badges from gamification.profile where user_id = ${userId}`;
+    expect(profile).toEqual({ badges: 1 });
+  });
+
+  it('goes to as many as there are of it, however many reach many of them at once', async () => {
+    const place = await newCommunity(database.resources, { members: 48 });
+    for (let n = 1; n <= 48; n++) {
+      await createBadge(database.sql, place.system, { ...badgeOf(BigInt(n)), quantity: 1 });
+    }
+    const said = { reason: null, metadata: null, origin: ownOrigin, occurredAt: null };
+    await Promise.all(
+      place.memberIds.map((userId, n) =>
+        adjustBalance(database.sql, place.id, {
+          ...{ userId, unit: 'XP', action: 'OVERWRITE', amount: BigInt(n + 1), reference: userId },
+          ...said,
+        }),
+      ),
+    );
+    const [count] = await database.sql`
+      select count(*)::integer, count(distinct badge_id)::integer as badges
+      from gamification.badge_award where community_id = ${place.id}`;
+    expect(count).toEqual({ count: 48, badges: 48 });
   });
 });

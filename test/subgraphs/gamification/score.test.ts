@@ -93,15 +93,15 @@ interface ScoreChange {
 const add = (communityId: string, changes: readonly ScoreChange[]) =>
   transaction(database.sql, async (tx) => {
     const moved = changes.map(({ userId, unit, amount, date }) => ({ userId, date, [unit]: String(amount) }));
-    const [row] = await tx<{ isFull: boolean }[]>`
+    const [row] = await tx<{ full: bigint[] | null }[]>`
       select gamification.add_scores(
         ${communityId}, array_agg("userId"), array_agg(date), array_agg("XP"), array_agg("COINS"), array_agg("POINTS"),
         array_agg("PREMIUM"), ${mostInBucket}
-      ) as "isFull"
+      ) as "full"
       from jsonb_to_recordset(${tx.json(moved)}) m(
         "userId" text, date date, "XP" bigint, "COINS" bigint, "POINTS" bigint, "PREMIUM" bigint
       )`;
-    if (row?.isFull) await divideBuckets(tx, communityId);
+    await divideBuckets(tx, communityId, row?.full ?? []);
   });
 
 /** Where everybody stands by counting, in the order of a board. */
@@ -257,6 +257,35 @@ describe('scores: buckets', () => {
     await add(communityId, changes);
     const buckets = await bucketsOf(communityId, runId);
     expect(buckets.length).toBeLessThan(8);
+    expect(buckets.map(({ people }) => people)).toEqual(buckets.map(({ stored }) => stored));
+  });
+
+  it('of a run that is built are divided without waiting for those who post in others', async () => {
+    const communityId = await boarded();
+    await database.sql`
+      with person as (
+        insert into gamification.profile (community_id, user_id, xp)
+        select ${communityId}, 'usr_' || n, n from generate_series(1, 1100) n
+      )
+      insert into gamification.ledger_entry (
+        community_id, id, user_id, unit, amount, balance_after, event_id, event_type, occurred_at
+      )
+      select ${communityId}, 'led_' || n, 'usr_' || n, 'XP', n, n, 'evt_' || n, 'visit', ${today}
+      from generate_series(1, 1100) n`;
+    const system = { kind: 'system' as const, communityId, scopes: [] };
+    await transaction(database.sql, async (tx) => {
+      await tx`select from gamification.score_run where community_id = ${communityId} for update`;
+      await createLeaderboard(
+        database.sql,
+        system,
+        { ...settings, slug: 'b', windows: ['YEARLY'] },
+        'b',
+        today,
+      );
+    });
+    const [run] = (await runsOf(communityId)).filter(({ lastDay }) => lastDay === '2026-12-31');
+    const buckets = await bucketsOf(communityId, run?.id ?? 0n);
+    expect(buckets.length).toBeGreaterThan(2);
     expect(buckets.map(({ people }) => people)).toEqual(buckets.map(({ stored }) => stored));
   });
 });
