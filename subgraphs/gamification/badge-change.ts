@@ -97,10 +97,10 @@ export async function updateBadge(
       const message = `${before.awardCount} are awarded: a quantity is at least that, or null.`;
       throw new Refusal('CONFLICT', message, {}, ['input', 'quantity']);
     }
-    const opened =
-      content.enabled &&
-      content.measure !== null &&
-      (!before.enabled || content.measure !== before.measure || content.atLeast !== before.atLeast);
+    const grew =
+      before.quantity !== null && (content.quantity === null || content.quantity > before.quantity);
+    const changed = content.measure !== before.measure || content.atLeast !== before.atLeast;
+    const opened = content.enabled && content.measure !== null && (!before.enabled || changed || grew);
     const [after] = await tx<Badge[]>`
       -- updateBadge
       with changed as (

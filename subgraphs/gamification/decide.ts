@@ -293,7 +293,10 @@ export function levelNumberAt(levels: Ground['levels'], xp: bigint): number {
 type UsesHere = Map<string, { day: string; at: number }[]>;
 
 /** What of a posting no rule knows what to do with. */
-function unruled({ rules }: Ground, { eventType, amount, moves }: Posting): Refusal | undefined {
+export function unruled(
+  { rules }: Pick<Ground, 'rules'>,
+  { eventType, amount, moves }: Posting,
+): Refusal | undefined {
   if (moves !== undefined) return undefined;
   const own = rules.get(eventType) ?? [];
   if (own.length === 0 && countedAs[eventType] === undefined) return noRule(eventType);
@@ -305,7 +308,7 @@ function unruled({ rules }: Ground, { eventType, amount, moves }: Posting): Refu
 }
 
 /** The refusal of an event type that nothing is done with. */
-export function noRule(eventType: string): Refusal {
+function noRule(eventType: string): Refusal {
   const message = `No enabled rule has the event type "${eventType}".`;
   return new Refusal('RULE_NOT_FOUND', message, {}, ['input', 'eventType']);
 }

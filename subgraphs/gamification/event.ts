@@ -1,8 +1,8 @@
 import type { Sql } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
-import { countedAs, noRule, type Posting } from './decide.ts';
-import { readAhead } from './ground.ts';
+import { type Posting, repeatOf, unruled } from './decide.ts';
+import { type Ahead, readAhead, referenceOf } from './ground.ts';
 import { type Origin, ownOrigin } from './origin.ts';
 import { addMembersNamed, type Identifier, nobody } from './person.ts';
 import { type Posted, postAll } from './posting.ts';
@@ -44,7 +44,7 @@ export interface Tracked extends Posted {
 
 /**
  * Tracks up to 1,000 events; all that follows from them commits together. People whom nobody knows are made members
- * before, where the community allows it: an event that is then refused leaves them.
+ * before, where the community allows it: an event that is then refused for what they don't have leaves them.
  * @param makeId  makes the ids of events and entries; the demo has its own.
  * @returns one answer per event, in their order; a Refusal where one was refused, which costs the others nothing.
  * @throws nothing but faults; in the answers: NOT_FOUND, VALIDATION_FAILED and those of `postAll`
@@ -58,12 +58,10 @@ export async function trackEvents(
 ): Promise<(Tracked | Refusal)[]> {
   const identifiers = events.map(({ user }) => user);
   const ahead = await readAhead(sql, communityId, events, identifiers);
-  const people = await peopleOf(sql, communityId, events, ahead.userIds);
+  const people = await peopleOf(sql, communityId, events, ahead);
   const checked = events.map((event, at): Posting | Refusal => {
     const person = people[at] ?? nobody();
-    if (person instanceof Refusal) return person;
-    const { eventType, amount, metadata, occurredAt, reference, origin = ownOrigin } = event;
-    return { userId: person.userId, eventType, reference, occurredAt, amount, metadata, origin };
+    return person instanceof Refusal ? person : postingOf(event, person.userId);
   });
   const postings = checked.filter((one): one is Posting => !(one instanceof Refusal));
   const answers = (await postAll(sql, communityId, postings, makeId, ahead)).values();
@@ -82,52 +80,56 @@ function tracked(
   return { eventId, entries, outcome, level, awardIds, replayed, userId, userMade };
 }
 
+function postingOf(event: NewEvent, userId: string): Posting {
+  const { eventType, amount, metadata, occurredAt, reference, origin = ownOrigin } = event;
+  return { userId, eventType, reference, occurredAt, amount, metadata, origin };
+}
+
 /** Whom each event is about, or why it is refused. */
 async function peopleOf(
   sql: Sql,
   communityId: string,
   events: readonly NewEvent[],
-  found: readonly (string | null)[],
+  ahead: Ahead,
 ): Promise<({ userId: string; made: boolean } | Refusal)[]> {
   const people = events.map(({ eventType }, at) => {
     if (ownEventTypes.has(eventType)) return ownType(eventType);
-    const userId = found[at] ?? null;
+    const userId = ahead.userIds[at] ?? null;
     return userId === null ? nobody() : { userId, made: false };
   });
-  const unknown = events.flatMap(({ user, eventType }, at) =>
-    found[at] == null && user.id === undefined && !ownEventTypes.has(eventType)
-      ? [{ at, user, eventType }]
+  const unknown = events.flatMap((event, at) =>
+    ahead.userIds[at] == null && event.user.id === undefined && !ownEventTypes.has(event.eventType)
+      ? [{ at, event }]
       : [],
   );
-  if (unknown.length === 0) return people;
-  const welcome = await welcomeTypes(sql, communityId, [
-    ...new Set(unknown.map(({ eventType }) => eventType)),
-  ]);
-  if (welcome === null) return people;
+  if (unknown.length === 0 || !(await areMade(sql, communityId))) return people;
   // Nobody becomes a member by what is refused anyway.
-  const newcomers = unknown.filter(({ eventType }) => welcome.has(eventType));
-  for (const { at, eventType } of unknown) people[at] = noRule(eventType);
+  const newcomers = unknown.filter(({ at, event }) => {
+    const refusal = refusedOf(event, ahead);
+    if (refusal !== undefined) people[at] = refusal;
+    return refusal === undefined;
+  });
   const added = await addMembersNamed(
     sql,
     communityId,
-    newcomers.map(({ user }) => user),
+    newcomers.map(({ event }) => event.user),
   );
   for (const [n, { at }] of newcomers.entries()) people[at] = added[n] ?? nobody();
   return people;
 }
 
-/** Those of the event types that something is done with; null where events make nobody a member. */
-async function welcomeTypes(
-  sql: Sql,
-  communityId: string,
-  eventTypes: readonly string[],
-): Promise<ReadonlySet<string> | null> {
-  const [row] = await sql<{ allowed: boolean; ruled: string[] }[]>`
-    -- welcomeTypes
-    select community.events_add_members(${communityId}) as allowed, array(
-      select distinct event_type from gamification.rule
-      where community_id = ${communityId} and event_type = any(${eventTypes as string[]}) and enabled
-    ) as ruled`;
-  if (row?.allowed !== true) return null;
-  return new Set([...row.ruled, ...Object.keys(countedAs)]);
+/** Why an event is refused whoever is new by it; undefined when it isn't by what is known of it. */
+function refusedOf(event: NewEvent, { rules, known }: Ahead): Refusal | undefined {
+  const posting = postingOf(event, '');
+  const before = event.reference === null ? undefined : known.get(referenceOf(event));
+  const repeat = before === undefined ? undefined : repeatOf(before, posting);
+  return repeat instanceof Refusal ? repeat : unruled({ rules }, posting);
+}
+
+/** Whether events make members of people whom nobody knows. */
+async function areMade(sql: Sql, communityId: string): Promise<boolean> {
+  const [row] = await sql<{ allowed: boolean }[]>`
+    -- areMade
+    select community.events_add_members(${communityId}) as allowed`;
+  return row?.allowed === true;
 }

@@ -1,5 +1,6 @@
 import type { Sql } from '../db.ts';
 import type { Check, Verifiable } from '../verify.ts';
+import { badgeReached } from './badge-reached.ts';
 import { levelCurve } from './level-change.ts';
 import { rankRoles } from './rank-roles.ts';
 import { firstBuckets } from './score-bucket.ts';
@@ -169,6 +170,35 @@ const checks: readonly Check[] = [
       full join counted c using (id)
       where coalesce(k.awards, 0) <> coalesce(c.awards, 0)
       order by id
+      limit ${most}`,
+  },
+  {
+    name: 'badges that award themselves',
+    find: (sql, communityId, most) => sql<Found>`
+      -- verify: badges that award themselves
+      select p.user_id || ' ' || b.id as where, 'never awarded' as kept, b.at_least || ' ' || b.measure as counted
+      from gamification.badge b
+      join gamification.profile p on p.community_id = b.community_id and b.at_least <= case b.measure
+        when 'XP' then p.xp when 'COINS' then p.coins when 'POINTS' then p.points when 'PREMIUM' then p.premium
+        when 'LEVEL' then p.level when 'MESSAGES' then p.messages when 'REPLIES' then p.replies
+        when 'REACTIONS' then p.reactions when 'VISITS' then p.visits when 'REFERRALS' then p.referrals
+        when 'SOCIALS' then p.socials when 'BADGES' then p.badges
+      end
+      -- Of others there may be none left.
+      where b.community_id = ${communityId} and b.enabled and b.deleted_at is null and b.quantity is null
+        and not exists (
+          select from gamification.badge_award a
+          where a.community_id = b.community_id and a.badge_id = b.id and a.user_id = p.user_id
+        ) and not exists (
+          -- Not everybody has been looked at yet.
+          select from log.stream s
+          left join log.reader r on r.community_id = s.community_id and r.stream = s.name
+          where s.community_id = b.community_id and s.last > coalesce(r.position, 0) and (
+            (s.name = ${badgeReached.stream} and coalesce(r.name, '') in ('', ${badgeReached.name}))
+            or (s.name = ${levelCurve.stream} and coalesce(r.name, '') in ('', ${levelCurve.name}))
+          )
+        )
+      order by p.user_id, b.id
       limit ${most}`,
   },
   {

@@ -157,6 +157,18 @@ describe('badge awards', () => {
     expect(after.awardCount).toBe(2);
   });
 
+  it('are given in the background to those who reached the measure when there were none left', async () => {
+    const place = await stepping({ members: 3 });
+    const id = await badge(place, { criterion: { measure: 'XP', atLeast: '100' }, quantity: 1 });
+    for (const person of place.memberIds) await track(place, { user: { id: person } });
+    const grow =
+      'mutation ($input: UpdateBadgeInput!) { updateBadge(input: $input) { userErrors { code } } }';
+    await ask(place.system, grow, { input: { id, quantity: null } });
+    await catchUp(database.sql, badgeReached);
+    const { badge: after } = await ask(place.system, `{ badge(id: "${id}") { awardCount } }`);
+    expect(after.awardCount).toBe(3);
+  });
+
   it('are taken back with what they brought, can be given by hand again, and come by themselves no more', async () => {
     const place = await stepping();
     const id = await badge(place, {

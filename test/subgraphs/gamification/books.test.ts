@@ -227,6 +227,10 @@ describe('verifying', () => {
     ['entries without an event', 'delete from gamification.event'],
     ['badges', 'update gamification.profile set badges = 0'],
     ['badges', 'update gamification.badge set award_count = 3'],
+    [
+      'badges that award themselves',
+      "update gamification.badge set measure = 'VISITS', at_least = 1 where quantity is null",
+    ],
     ['leaderboard scores', 'update gamification.score set score = score + 1'],
     ['leaderboard scores', 'delete from gamification.score'],
     ['leaderboard buckets', 'update gamification.score_bucket set people = people + 1'],
@@ -235,7 +239,7 @@ describe('verifying', () => {
     ['activities', 'update gamification.activity set taken_back_at = now()'],
     ['activities', 'update gamification.badge_award set revoked_at = now()'],
   ])('finds wrong %s, and where', async (check, spoil) => {
-    const community = await newCommunity(database.resources, { members: 1, badges: [null] });
+    const community = await newCommunity(database.resources, { members: 1, badges: [3, null] });
     const { id, memberIds, badgeIds } = community;
     const [first = ''] = memberIds;
     const roleId = await newRole(database.resources, id, { holders: [first] });

@@ -242,7 +242,7 @@ describe('events of people whom nobody knows', () => {
     const statements = await database.statementsOf(async () => {
       expect(await track(place, newcomer)).toMatchObject({ code: 'NOT_FOUND', path: ['input', 'user'] });
     });
-    expect(statements).toEqual(['readAhead', 'welcomeTypes']);
+    expect(statements).toEqual(['readAhead', 'areMade']);
     expect(await membersOf(place)).toHaveLength(2);
   });
 
@@ -319,8 +319,11 @@ describe('events of people whom nobody knows', () => {
     ],
     ['RULE_NOT_FOUND', ['eventType'], { ...newcomer, eventType: 'none' }],
     ['VALIDATION_FAILED', ['eventType'], { ...newcomer, eventType: 'badge' }],
+    ['VALIDATION_FAILED', ['amount'], { ...newcomer, amount: '2' }],
+    ['IDEMPOTENCY_KEY_REUSED', ['reference'], { ...newcomer, reference: 'used' }],
   ])('%s: a wrong %s makes nobody', async (code, path, wrong) => {
     const place = await openCommunity();
+    await track(place, { reference: 'used' });
     expect(await track(place, wrong)).toMatchObject({ code, path: ['input', ...path] });
     expect(await membersOf(place)).toHaveLength(2);
   });
