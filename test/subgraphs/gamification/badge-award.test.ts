@@ -160,6 +160,7 @@ describe('badge awards', () => {
   it('are given in the background to those who reached the measure when there were none left', async () => {
     const place = await stepping({ members: 3 });
     const id = await badge(place, { criterion: { measure: 'XP', atLeast: '100' }, quantity: 1 });
+    await catchUp(database.sql, badgeReached);
     for (const person of place.memberIds) await track(place, { user: { id: person } });
     const grow =
       'mutation ($input: UpdateBadgeInput!) { updateBadge(input: $input) { userErrors { code } } }';
