@@ -106,7 +106,8 @@ export async function readAhead(
       ) e
     ) as known, (
       select json_agg(user_id order by at) from person
-    ) as "userIds" ${rest}`;
+    ) as "userIds" ${rest}
+    from ${clock(sql)}`;
   const rules = new Map<string, Rule[]>(eventTypes.map((type) => [type, []]));
   for (const rule of row?.rules ?? []) rules.get(rule.eventType)?.push(rule);
   const known = new Map<string, Known>();
@@ -281,15 +282,23 @@ interface Common {
 async function readCommon(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Common> {
   const [common] = await tx<Common[]>`
     -- readCommon
-    select ${commonIn(tx, communityId, postings)}`;
+    select ${commonIn(tx, communityId, postings)} from ${clock(tx)}`;
   if (common === undefined) throw new Error('A query without a table gave no row.');
   return common;
 }
 
-/** The columns of `Common`, in a statement. */
+/**
+ * The moment that a statement reads: after all that its locks waited for, so that entries stand in the order of their
+ * balances. A transaction's own is before.
+ */
+function clock(sql: Sql): SqlPart {
+  return sql`(select clock_timestamp()::timestamptz(3) as now) clock`;
+}
+
+/** The columns of `Common`, in a statement that has a `clock`. */
 function commonIn(sql: Sql, communityId: string, postings: readonly Posting[]): SqlPart {
   return sql`
-    now()::timestamptz(3) as "recordedAt", (now() at time zone ${zoneOf(sql, communityId)})::date as today, (
+    clock.now as "recordedAt", (clock.now at time zone ${zoneOf(sql, communityId)})::date as today, (
       select json_agg(json_build_object('number', number, 'minXp', min_xp::text) order by number)
       from gamification.level where community_id = ${communityId}
     ) as levels, array(
@@ -300,11 +309,17 @@ function commonIn(sql: Sql, communityId: string, postings: readonly Posting[]): 
 }
 
 function groundOf(
-  { recordedAt, today, levels, below, badgesAt }: Common,
+  common: Common,
   placed: readonly PlaceRow[],
   postings: readonly Posting[],
   { rules, known }: Pick<Ahead, 'rules' | 'known'>,
 ): Omit<Read, 'profiles' | 'badges' | 'versions'> {
+  const { levels, below, badgesAt } = common;
+  const isNow = ({ at }: PlaceRow) => postings[at]?.occurredAt === null;
+  // Limits are looked up around a moment of their own, which then is that of all.
+  const present = placed.find(isNow);
+  const recordedAt = present?.moment ?? common.recordedAt;
+  const today = present?.day ?? common.today;
   const places = postings.map(
     (posting): Place => ({
       occurredAt: recordedAt,
@@ -313,8 +328,9 @@ function groundOf(
       used: [],
     }),
   );
-  for (const { at, moment, day, used } of placed) {
-    Object.assign(places[at] as Place, { occurredAt: moment, day, used: used ?? [] });
+  for (const row of placed) {
+    const { at, moment, day, used } = row;
+    Object.assign(places[at] as Place, { used: used ?? [], ...(!isNow(row) && { occurredAt: moment, day }) });
   }
   return {
     ...{ recordedAt, today, rules, places, badgesAt },
@@ -359,9 +375,9 @@ async function placesFor(
     )
     select a.at, a.day, a.moment, u.used
     from (
-      select a.*, coalesce(a."occurredAt", now())::timestamptz(3) as moment,
-        (coalesce(a."occurredAt", now()) at time zone z.name)::date as day
-      from (select ${zoneOf(tx, communityId)} as name) z, ${rowsOf(
+      select a.*, coalesce(a."occurredAt", clock.now)::timestamptz(3) as moment,
+        (coalesce(a."occurredAt", clock.now) at time zone z.name)::date as day
+      from ${clock(tx)}, (select ${zoneOf(tx, communityId)} as name) z, ${rowsOf(
         tx,
         'a',
         'at integer, userId text, eventType text, occurredAt timestamptz',

@@ -151,6 +151,28 @@ describe('what was decided on', () => {
   });
 });
 
+describe('entries', () => {
+  it('stand in the order of their balances, also those that waited for one another', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await Promise.all(
+      Array.from({ length: 120 }, (_, n) =>
+        trackEvents(database.sql, place.id, [
+          eventOf(userId, { eventType: n % 2 === 0 ? 'purchase' : 'visit' }),
+        ]),
+      ),
+    );
+    const entries = await database.sql<{ balance: bigint }[]>`
+      select balance_after as balance
+      from gamification.ledger_entry
+      where community_id = ${place.id} and unit = 'XP'
+      order by occurred_at, id`;
+    const balances = entries.map(({ balance }) => balance);
+    expect(balances).toEqual(balances.toSorted((a, b) => (a < b ? -1 : 1)));
+    expect(balances).toHaveLength(120);
+  });
+});
+
 describe('a badge that begins to award itself', () => {
   it('reaches those who were being posted to when it began', async () => {
     const place = await newCommunity(database.resources);
