@@ -4,6 +4,7 @@ import { Refusal } from '../errors.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { communityOf, type Principal } from '../principal.ts';
 import type { Posting } from './decide.ts';
+import { lockProfiles } from './ground.ts';
 import { type Origin, originOf } from './origin.ts';
 import { decidedAgain, post, postOne } from './posting.ts';
 
@@ -93,23 +94,24 @@ export async function revokeBadge(sql: Sql, principal: Principal, awardId: strin
     throw new Refusal('NOT_FOUND', `No award has the id "${awardId}".`, {}, ['input', 'awardId']);
   }
   if (award.revokedAt !== null) return award;
-  const rewards = await sql<{ id: string; unit: 'XP' | 'COINS'; amount: bigint }[]>`
-    -- revokeBadge: what it brought
-    select id, unit, amount
-    from gamification.ledger_entry l
-    where community_id = ${communityId} and event_id = ${award.eventId} and event_type = 'badge'
-      and reference = ${awardId} and not exists (
-        select from gamification.ledger_entry r
-        where r.community_id = ${communityId} and r.reversal_of = l.id
-      )`;
   const { userId, badgeId } = award;
-  const revocation: Posting = {
-    ...{ userId, eventType: 'badge-revocation', reference: awardId, origin: originOf(principal) },
-    ...{ metadata: { badgeId }, occurredAt: null, amount: null },
-    moves: rewards.map(({ id, unit, amount }) => ({ unit, by: -amount, reversalOf: id })),
-    revokes: { awardId },
-  };
   const revoke = async (tx: Sql) => {
+    await lockProfiles(tx, communityId, [userId]);
+    const rewards = await tx<{ id: string; unit: 'XP' | 'COINS'; amount: bigint }[]>`
+      -- revokeBadge: what it brought
+      select id, unit, amount
+      from gamification.ledger_entry l
+      where community_id = ${communityId} and event_id = ${award.eventId} and event_type = 'badge'
+        and reference = ${awardId} and not exists (
+          select from gamification.ledger_entry r
+          where r.community_id = ${communityId} and r.reversal_of = l.id
+        )`;
+    const revocation: Posting = {
+      ...{ userId, eventType: 'badge-revocation', reference: awardId, origin: originOf(principal) },
+      ...{ metadata: { badgeId }, occurredAt: null, amount: null },
+      moves: rewards.map(({ id, unit, amount }) => ({ unit, by: -amount, reversalOf: id })),
+      revokes: { awardId },
+    };
     const [posted] = await post(tx, communityId, [revocation]);
     if (posted === undefined || posted instanceof Refusal)
       throw posted ?? new Error('A posting had no answer.');

@@ -23,12 +23,20 @@ export const badgeReached: LogReader = {
   name: 'badge-reached',
   stream: 'badges',
   async handle(sql, communityId, events) {
-    // Whoever posts now may not know the badge yet, and is waited for before the first look.
-    if (events.some(({ payload }) => payload.after === '')) await holdOffPostings(sql, communityId);
+    const opened = events.map(({ payload }) => payload as unknown as Opened);
+    // Whoever posts now may not know the badge yet: they are waited for, and looked at once all others may post again.
+    if (opened.some(({ after }) => after === '')) {
+      await holdOffPostings(sql, communityId);
+      await tellLeft(
+        sql,
+        communityId,
+        opened.map(({ badgeId, after }) => ({ badgeId, after: after || beforeAll })),
+      );
+      return;
+    }
     const awards: { badgeId: string; userId: string }[] = [];
     const left: Opened[] = [];
-    for (const { payload } of events) {
-      const { badgeId, after } = payload as unknown as Opened;
+    for (const { badgeId, after } of opened) {
       if (awards.length >= atATime) {
         left.push({ badgeId, after });
         continue;
@@ -52,15 +60,20 @@ export const badgeReached: LogReader = {
     );
     const fault = answers.find((answer) => answer instanceof Refusal && !expected.includes(answer.code));
     if (fault !== undefined) throw fault;
-    if (left.length > 0) {
-      await sql`
-        -- badgeReached: what is left
-        select log.append(${communityId}, 'badges', ${sql.json(
-          left.map(({ badgeId, after }) => ({ kind: 'BadgeOpened', payload: { badgeId, after } })),
-        )})`;
-    }
+    if (left.length > 0) await tellLeft(sql, communityId, left);
   },
 };
+
+/** A place before all ids of people. */
+const beforeAll = ' ';
+
+async function tellLeft(sql: Sql, communityId: string, left: readonly Opened[]): Promise<void> {
+  await sql`
+    -- badgeReached: what is left
+    select log.append(${communityId}, 'badges', ${sql.json(
+      left.map(({ badgeId, after }) => ({ kind: 'BadgeOpened', payload: { badgeId, after } })),
+    )})`;
+}
 
 /** It ran out, or was changed or awarded by hand in the meantime. */
 const expected: readonly string[] = ['LIMIT_EXCEEDED', 'CONFLICT', 'NOT_FOUND'];

@@ -9,7 +9,7 @@ import type { Origin } from './origin.ts';
 import { countsAmount, type Limits, type Rule, whyNot, worthOf } from './rule.ts';
 import type { Balances, Unit } from './unit.ts';
 
-// What each posting of a batch does, in order, given what was read under lock. Pure: no clock, no database.
+// What each posting of a batch does, in order, given what was read. Pure: no clock, no database.
 
 /** One change of a unit: by an amount, or to what it shall be. */
 export type Move = { unit: Unit; reversalOf?: string } & ({ by: bigint } | { to: bigint });
@@ -106,6 +106,8 @@ export interface Ground {
   levels: readonly { number: number; minXp: bigint }[];
   belowZero: ReadonlySet<Unit>;
   profiles: ReadonlyMap<string, Profile>;
+  /** People who had no profile before: what they have from the beginning, they have by their first posting. */
+  added?: ReadonlySet<string>;
   places: readonly Place[];
   badges: BadgeGround;
 }
@@ -163,7 +165,8 @@ export function decide(
     if (named instanceof Refusal) return named;
     const { moves, outcome, uses } = movesOf(ground, posting, place, usedHere);
     const id = makeId('LedgerEvent');
-    const account = new Account(ground, place, id, posting, before, makeId);
+    const isNew = ground.added?.has(posting.userId) === true && !profiles.has(posting.userId);
+    const account = new Account(ground, place, id, posting, before, isNew, makeId);
     const refused = moves.map((move) => account.book(move)).find((refusal) => refusal !== undefined);
     if (refused !== undefined) return refused;
     const counts = countsOf(posting);
@@ -201,6 +204,7 @@ class Account {
   private readonly eventId: string;
   private readonly posting: Posting;
   private readonly before: Profile;
+  private readonly isNew: boolean;
   private readonly makeId: typeof newId;
 
   constructor(
@@ -209,6 +213,7 @@ class Account {
     eventId: string,
     posting: Posting,
     before: Profile,
+    isNew: boolean,
     makeId: typeof newId,
   ) {
     this.ground = ground;
@@ -216,6 +221,7 @@ class Account {
     this.eventId = eventId;
     this.posting = posting;
     this.before = before;
+    this.isNew = isNew;
     this.after = { ...before };
     this.makeId = makeId;
   }
@@ -259,7 +265,8 @@ class Account {
 
   /** Awards a badge by hand, and whatever badges are reached; one may bring what another is awarded for. */
   award(awarding: Awarding, named: Awardable | undefined): Decided['awards'] | Refusal {
-    const { before, after, makeId } = this;
+    const { after, makeId } = this;
+    const before = this.isNew ? { ...this.before, level: 0 } : this.before;
     const awards: Decided['awards'] = [];
     const brought = new Set<string>();
     let badge = named ?? awarding.reached(before, after, brought);

@@ -57,7 +57,7 @@ export async function trackEvents(
   makeId: typeof newId = newId,
 ): Promise<(Tracked | Refusal)[]> {
   const identifiers = events.map(({ user }) => user);
-  const ahead = await readAhead(sql, communityId, events, identifiers);
+  const ahead = await readAhead(sql, communityId, events, { people: identifiers });
   const people = await peopleOf(sql, communityId, events, ahead);
   const checked = events.map((event, at): Posting | Refusal => {
     const person = people[at] ?? nobody();
@@ -109,6 +109,7 @@ async function peopleOf(
     if (refusal !== undefined) people[at] = refusal;
     return refusal === undefined;
   });
+  if (newcomers.length === 0) return people;
   const added = await addMembersNamed(
     sql,
     communityId,
@@ -118,7 +119,7 @@ async function peopleOf(
   return people;
 }
 
-/** Why an event is refused whoever is new by it; undefined when it isn't by what is known of it. */
+/** Why the event of somebody new is refused, by what is known before; their reference can't be a repeat. */
 function refusedOf(event: NewEvent, { rules, known }: Ahead): Refusal | undefined {
   const posting = postingOf(event, '');
   const before = event.reference === null ? undefined : known.get(referenceOf(event));

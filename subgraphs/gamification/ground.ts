@@ -51,13 +51,14 @@ type ProfileRow = Omit<Profile, Unit> & Record<Unit, string> & { version: string
 /**
  * Reads what needs no lock, and for few postings all else too.
  * @param people  whom the postings are about, where they are named by identifiers.
+ * @param whole   whether all else is read too.
  * @cost one statement; nothing of a table grows in it but by the postings.
  */
 export async function readAhead(
   sql: Sql,
   communityId: string,
   asked: readonly Asked[],
-  people?: readonly Identifier[],
+  { people, whole = asked.length <= few }: { people?: readonly Identifier[]; whole?: boolean } = {},
 ): Promise<Ahead> {
   const eventTypes = [...new Set(asked.map(({ eventType }) => eventType))];
   const references = asked.filter(({ reference }) => reference !== null);
@@ -65,8 +66,7 @@ export async function readAhead(
     people === undefined
       ? sql`select null::bigint as at, u as user_id from unnest((select ${asked.flatMap(({ userId }) => userId ?? [])}::text[])) u`
       : membersFound(sql, communityId, people);
-  const rest =
-    asked.length > few ? sql`` : sql`, ${commonIn(sql, communityId, [])}, ${profilesIn(sql, communityId)}`;
+  const rest = !whole ? sql`` : sql`, ${commonIn(sql, communityId, [])}, ${profilesIn(sql, communityId)}`;
   const [row] = await sql<
     (Partial<Common> & {
       rules: Rule[] | null;
@@ -234,8 +234,10 @@ async function lockExisting(
 export interface Read extends Ground {
   /** The day it is in the community's time zone. */
   today: string;
-  /** What was read without a lock holds as long as these stand; undefined: it was read under lock. */
+  /** What was read of people without a lock holds as long as these stand; undefined: it was read under lock. */
   versions: ReadonlyMap<string, string> | undefined;
+  /** Limits or times were looked up, by a statement of their own. */
+  isPlaced: boolean;
   /** The number of the last event that tells of a badge that begins to award itself. */
   badgesAt: bigint;
 }
@@ -261,12 +263,13 @@ export async function readLocked(
       badgesFor(tx, communityId, postings),
     ]);
   let [profiles, common, places, held] = await read();
-  if (profiles.size < userIds.length) {
+  const added = new Set(userIds.filter((id) => !profiles.has(id)));
+  if (added.size > 0) {
     await addProfiles(tx, communityId, userIds);
     [profiles, common, places, held] = await read();
   }
   const ground = groundOf(common, places, postings, ahead);
-  return { ...ground, profiles, versions: undefined, badges: badgesOf(common, held) };
+  return { ...ground, profiles, added, versions: undefined, badges: badgesOf(common, held) };
 }
 
 /** What is the same for all postings of a batch. */
@@ -333,7 +336,7 @@ function groundOf(
     Object.assign(places[at] as Place, { used: used ?? [], ...(!isNow(row) && { occurredAt: moment, day }) });
   }
   return {
-    ...{ recordedAt, today, rules, places, badgesAt },
+    ...{ recordedAt, today, rules, places, badgesAt, isPlaced: placed.length > 0 },
     levels: (levels ?? []).map(({ number, minXp }) => ({ number, minXp: BigInt(minXp) })),
     belowZero: new Set(below),
   };

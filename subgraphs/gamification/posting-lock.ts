@@ -1,6 +1,7 @@
 import type { Sql, SqlPart } from '../db.ts';
 
-// What all postings of a community share, so that others can keep it as it is, or wait for them.
+// What all postings of a community share, so that others can keep it as it is, or wait for them. The function
+// `gamification.hold` takes the same locks by the same keys.
 
 /** The first key of the advisory lock of a community's level curve: postings share it, a change of the curve has it alone. */
 export const curveLock = 4_107;

@@ -16,7 +16,7 @@ import { divideBuckets } from './score.ts';
 //
 // Everything is locked in this order, by everybody: the level curve and the set of score runs (both shared), profiles by
 // user id, those of people who are new, whatever else a feature locks (a badge, an item of a store), events by type and
-// reference, what is kept of entries (uses, days, scores), and last the log's counter, which all writers of a community
+// reference, what is kept of entries (days, words, uses, scores), and last the log's counter, which all writers of a community
 // wait for.
 
 /** What came of a posting. */
@@ -104,7 +104,7 @@ function isOvertaken(error: unknown): boolean {
   return error instanceof Overtaken || isDeadlock || isTaken;
 }
 
-/** The constraint that another's event under the same reference meets. */
+/** The constraint that another's event under the same reference meets, as PostgreSQL named it. */
 const uniqueReference = 'event_community_id_event_type_reference_key';
 
 /**
@@ -121,7 +121,10 @@ export async function post(
 ): Promise<(Posted | Refusal)[]> {
   // Read under lock: nobody tries this again when another's event is there first.
   await lockProfiles(tx, communityId, [...new Set(postings.map(({ userId }) => userId))].sort());
-  return postLocked(tx, communityId, postings, await readAhead(tx, communityId, postings), makeId);
+  const ahead = await readAhead(tx, communityId, postings, { whole: false });
+  const { answers, full } = await postLocked(tx, communityId, postings, ahead, makeId);
+  await divideBuckets(tx, communityId, full);
+  return answers;
 }
 
 /** What is answered to postings whose events are there, by their place. */
@@ -143,6 +146,12 @@ async function repeatsOf(
   );
 }
 
+/** What was answered, and the runs of scores whose buckets are to be divided. */
+interface Done {
+  answers: (Posted | Refusal)[];
+  full: readonly bigint[];
+}
+
 /** Posts what stands under no reference yet: without a lock where that can be, else in a transaction. */
 async function postFresh(
   sql: Sql,
@@ -152,10 +161,12 @@ async function postFresh(
   makeId: typeof newId,
 ): Promise<(Posted | Refusal)[]> {
   if (postings.length === 0) return [];
-  return (
+  const { answers, full } =
     (await postUnlocked(sql, communityId, postings, ahead, makeId)) ??
-    transaction(sql, (tx) => postLocked(tx, communityId, postings, ahead, makeId))
-  );
+    (await transaction(sql, (tx) => postLocked(tx, communityId, postings, ahead, makeId)));
+  // What was posted stands, whatever becomes of this: whoever next comes into a bucket too full divides it.
+  if (full.length > 0) await transaction(sql, (tx) => divideBuckets(tx, communityId, full)).catch(() => {});
+  return answers;
 }
 
 /** Posts by one statement; undefined where that can't be, and nothing is written. */
@@ -165,20 +176,18 @@ async function postUnlocked(
   postings: readonly Posting[],
   ahead: Ahead,
   makeId: typeof newId,
-): Promise<(Posted | Refusal)[] | undefined> {
+): Promise<Done | undefined> {
   const read = await readUnlocked(sql, communityId, postings, ahead);
   if (read === undefined) return undefined;
-  const decision = decide(read, postings, makeId);
-  const decided = toWrite(decision.decisions);
+  const { decisions, profiles } = decide(read, postings, makeId);
+  // What limits were looked up may be newer than all else, and no statement finds out where nothing is written.
+  if (read.isPlaced && decisions.some((one) => one instanceof Refusal)) return undefined;
+  const decided = toWrite(decisions);
   // Badges have locks of their own.
   if (decided.some(({ awards }) => awards.length > 0)) return undefined;
-  if (decided.length > 0) {
-    const full = await writePostings(sql, communityId, decided, decision.profiles, read, makeId);
-    if (full === undefined) return undefined;
-    // What was posted stands all the same; whoever next comes into a bucket too full divides it.
-    if (full.length > 0) await transaction(sql, (tx) => divideBuckets(tx, communityId, full)).catch(() => {});
-  }
-  return answersTo(sql, communityId, decision.decisions);
+  const full =
+    decided.length === 0 ? [] : await writePostings(sql, communityId, decided, profiles, read, makeId);
+  return full && { answers: await answersTo(sql, communityId, decisions), full };
 }
 
 async function postLocked(
@@ -187,7 +196,7 @@ async function postLocked(
   postings: readonly Posting[],
   ahead: Pick<Ahead, 'rules' | 'known'>,
   makeId: typeof newId,
-): Promise<(Posted | Refusal)[]> {
+): Promise<Done> {
   const read = await readLocked(tx, communityId, postings, ahead);
   let decision = decide(read, postings, makeId);
   const had = await hadBefore(tx, communityId, read.badges, toWrite(decision.decisions));
@@ -198,16 +207,14 @@ async function postLocked(
   const refused = postings.filter((_posting, at) => decisions[at] instanceof Refusal);
   if (await areThereNow(tx, communityId, refused, ahead)) throw new Overtaken();
   const decided = toWrite(decisions);
-  if (decided.length > 0) {
-    const [awarded, , full = []] = await Promise.all([
-      writeAwards(tx, communityId, decided),
-      takeBackActivities(tx, communityId, decided),
-      writePostings(tx, communityId, decided, profiles, read, makeId),
-    ]);
-    if (!awarded) throw new Overtaken();
-    await divideBuckets(tx, communityId, full);
-  }
-  return answersTo(tx, communityId, decisions);
+  if (decided.length === 0) return { answers: await answersTo(tx, communityId, decisions), full: [] };
+  const [awarded, , full = []] = await Promise.all([
+    writeAwards(tx, communityId, decided),
+    takeBackActivities(tx, communityId, decided),
+    writePostings(tx, communityId, decided, profiles, read, makeId),
+  ]);
+  if (!awarded) throw new Overtaken();
+  return { answers: await answersTo(tx, communityId, decisions), full };
 }
 
 /** What is answered to each decision, once they are written. */
@@ -237,7 +244,7 @@ async function areThereNow(
   { known }: Pick<Ahead, 'known'>,
 ): Promise<boolean> {
   const unknown = postings.filter((one) => one.reference !== null && !known.has(referenceOf(one)));
-  return unknown.length > 0 && (await readAhead(tx, communityId, unknown)).known.size > 0;
+  return unknown.length > 0 && (await readAhead(tx, communityId, unknown, { whole: false })).known.size > 0;
 }
 
 function toWrite(decisions: readonly Decision[]): Decided[] {

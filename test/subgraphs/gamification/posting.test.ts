@@ -190,6 +190,19 @@ describe('a badge that begins to award itself', () => {
     expect(profile).toEqual({ badges: 1 });
   });
 
+  it('goes to whoever is new and has what it is for from the beginning', async () => {
+    const place = await newCommunity(database.resources);
+    await createBadge(database.sql, place.system, { ...badgeOf(1n), measure: 'LEVEL' });
+    await catchUp(database.sql, badgeReached);
+    const answers = await trackEvents(
+      database.sql,
+      place.id,
+      place.memberIds.flatMap((userId) => [eventOf(userId), eventOf(userId)]),
+    );
+    expect(answers.map((one) => (one as Tracked).awardIds.length)).toEqual([1, 0, 1, 0]);
+    expect(await verify(database.sql, [books], { only: [place.id] })).toMatchObject({ discrepancies: [] });
+  });
+
   it('goes to as many as there are of it, however many reach many of them at once', async () => {
     const place = await newCommunity(database.resources, { members: 48 });
     for (let n = 1; n <= 48; n++) {
