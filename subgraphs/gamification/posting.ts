@@ -84,7 +84,7 @@ export async function postOne(sql: Sql, communityId: string, posting: Posting): 
   return posted;
 }
 
-/** Does the work of one transaction again, a few times, when what it decided on was changed meanwhile. */
+/** Does the work of one transaction again as long as what it decided on is changed meanwhile. */
 export async function decidedAgain<T>(work: () => Promise<T>): Promise<T> {
   for (let n = 1; ; n++) {
     try {
