@@ -364,18 +364,13 @@ async function placesFor(
   postings: readonly Posting[],
   { rules }: Pick<Ahead, 'rules'>,
 ): Promise<PlaceRow[]> {
-  const isLimited = [...rules.values()].some((own) => own.some((rule) => rule.limited));
-  if (!isLimited && postings.every(({ occurredAt }) => occurredAt === null)) return [];
-  const eventTypes = [...new Set(postings.map(({ eventType }) => eventType))];
+  const bounded = [...rules.values()].flat().filter((rule) => rule.limited);
+  if (bounded.length === 0 && postings.every(({ occurredAt }) => occurredAt === null)) return [];
   const asked = postings.map(({ userId, eventType, occurredAt }, at) => ({
     ...{ at, userId, eventType, occurredAt },
   }));
   return tx<PlaceRow[]>`
     -- placesFor
-    with bounded as materialized (
-      select * from gamification.rule
-      where community_id = ${communityId} and event_type = any(${eventTypes}) and enabled and ${limited(tx)}
-    )
     select a.at, a.day, a.moment, u.used
     from (
       select a.*, coalesce(a."occurredAt", clock.now)::timestamptz(3) as moment,
@@ -389,32 +384,38 @@ async function placesFor(
     ) a
     left join lateral (
       select jsonb_agg(jsonb_build_object('ruleId', r.id, 'limits', jsonb_build_object(
-        'day', case when r.day_cap is null then 0 else (
+        'day', case when r."dayCap" is null then 0 else (
           select count(*) from gamification.rule_use w
           where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id and w.day = a.day
         ) end,
-        'week', case when r.week_cap is null then 0 else (
+        'week', case when r."weekCap" is null then 0 else (
           select count(*) from gamification.rule_use w
           where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id
             and w.day >= date_trunc('week', a.day)::date and w.day < date_trunc('week', a.day)::date + 7
         ) end,
-        'lifetime', case when r.lifetime_cap is null then 0 else (
+        'lifetime', case when r."lifetimeCap" is null then 0 else (
           select count(*) from (
             select from gamification.rule_use w
             where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id
-            limit r.lifetime_cap
+            limit r."lifetimeCap"
           ) w
         ) end,
-        'near', r.cooldown_seconds is not null and exists (
+        'near', r."cooldownSeconds" is not null and exists (
           select from gamification.rule_use w
           where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id
-            and w.day between a.day - (r.cooldown_seconds / 86400 + 2) and a.day + (r.cooldown_seconds / 86400 + 2)
-            and w.occurred_at > a.moment - r.cooldown_seconds * interval '1 second'
-            and w.occurred_at < a.moment + r.cooldown_seconds * interval '1 second'
+            and w.day between a.day - (r."cooldownSeconds" / 86400 + 2) and a.day + (r."cooldownSeconds" / 86400 + 2)
+            and w.occurred_at > a.moment - r."cooldownSeconds" * interval '1 second'
+            and w.occurred_at < a.moment + r."cooldownSeconds" * interval '1 second'
         )
       ))) as used
-      from bounded r
-      where r.event_type = a."eventType"
+      -- As they were read: what is decided by them is counted by them.
+      from ${rowsOf(
+        tx,
+        'r',
+        'id text, eventType text, cooldownSeconds integer, dayCap integer, weekCap integer, lifetimeCap integer',
+        bounded,
+      )}
+      where r."eventType" = a."eventType"
     ) u on true
     -- Of what happens now and has no limits there is nothing to tell.
     where u.used is not null or a."occurredAt" is not null`;
