@@ -2,9 +2,9 @@ import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import type { Wording } from './activity.ts';
 import type { Move, Posting } from './decide.ts';
-import { lockProfiles } from './ground.ts';
 import type { Origin } from './origin.ts';
 import { decidedAgain, type Posted, post, postOne } from './posting.ts';
+import { lockProfiles } from './profile-lock.ts';
 import type { Unit } from './unit.ts';
 
 // Changes of what a person has that no rule makes: adjusting, spending, and taking back. What is taken back gets an entry

@@ -4,9 +4,9 @@ import { Refusal } from '../errors.ts';
 import { keyset, type Page, type PageArguments, pageOf, pageRequest } from '../page.ts';
 import { communityOf, type Principal } from '../principal.ts';
 import type { Posting } from './decide.ts';
-import { lockProfiles } from './ground.ts';
 import { type Origin, originOf } from './origin.ts';
 import { decidedAgain, post, postOne } from './posting.ts';
+import { lockProfiles } from './profile-lock.ts';
 
 // Who holds which badge. A person holds a badge once; awarding and taking back are postings, since they may bring and
 // cost XP and coins, and the last of a badge goes once.

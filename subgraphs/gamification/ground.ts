@@ -1,9 +1,9 @@
 import type { Sql, SqlPart } from '../db.ts';
-import { rowsOf } from '../rows.ts';
 import { awardableOf, type BadgeRow, badgesFor, badgesIn } from './badge-ground.ts';
 import type { Ground, Known, Place, Posting, Profile } from './decide.ts';
 import { type Identifier, membersFound } from './person.ts';
-import { curveLock, scoreLock } from './posting-lock.ts';
+import { clock, type PlaceRow, placesFor, zoneOf } from './place.ts';
+import { addProfiles, lockExisting } from './profile-lock.ts';
 import type { Rule } from './rule.ts';
 import type { Unit } from './unit.ts';
 
@@ -179,57 +179,6 @@ export async function readUnlocked(
   };
 }
 
-/**
- * Makes sure of people's profiles and locks them, in the one order that everybody locks in; the level curve stays as it
- * is meanwhile, and no run of scores begins.
- * @param userIds  sorted, without duplicates.
- * @cost one statement; three where somebody is new.
- */
-export async function lockProfiles(
-  tx: Sql,
-  communityId: string,
-  userIds: readonly string[],
-): Promise<Map<string, Profile>> {
-  const locked = await lockExisting(tx, communityId, userIds);
-  if (locked.size === userIds.length) return locked;
-  await addProfiles(tx, communityId, userIds);
-  return lockExisting(tx, communityId, userIds);
-}
-
-/** Makes those profiles that aren't there. */
-async function addProfiles(tx: Sql, communityId: string, userIds: readonly string[]): Promise<void> {
-  await tx`
-    -- addProfiles
-    insert into gamification.profile (community_id, user_id, level)
-    select ${communityId}, u.id, coalesce((
-      select max(l.number) from gamification.level l where l.community_id = ${communityId} and l.min_xp <= 0
-    ), 0)
-    from unnest(${userIds as string[]}::text[]) u(id)
-    order by u.id
-    on conflict do nothing`;
-}
-
-async function lockExisting(
-  tx: Sql,
-  communityId: string,
-  userIds: readonly string[],
-): Promise<Map<string, Profile>> {
-  const rows = await tx<Profile[]>`
-    -- lockProfiles
-    with held as materialized (
-      select pg_advisory_xact_lock_shared(${curveLock}, hashtext(${communityId})),
-        pg_advisory_xact_lock_shared(${scoreLock(tx, communityId)})
-    )
-    select p.user_id as "userId", p.xp as "XP", p.coins as "COINS", p.points as "POINTS", p.premium as "PREMIUM",
-      p.level, p.badges, p.messages, p.replies, p.reactions, p.visits, p.referrals, p.socials
-    -- A row is locked once it was joined, which is after both locks; then it is read as it is by then.
-    from held, gamification.profile p
-    where p.community_id = ${communityId} and p.user_id = any(${userIds as string[]})
-    order by p.user_id
-    for update of p`;
-  return new Map(rows.map((row) => [row.userId, row]));
-}
-
 /** What was read of a batch. */
 export interface Read extends Ground {
   /** The day it is in the community's time zone. */
@@ -290,14 +239,6 @@ async function readCommon(tx: Sql, communityId: string, postings: readonly Posti
   return common;
 }
 
-/**
- * The moment that a statement reads: after all that its locks waited for, so that entries stand in the order of their
- * balances. A transaction's own is before.
- */
-function clock(sql: Sql): SqlPart {
-  return sql`(select clock_timestamp()::timestamptz(3) as now) clock`;
-}
-
 /** The columns of `Common`, in a statement that has a `clock`. */
 function commonIn(sql: Sql, communityId: string, postings: readonly Posting[]): SqlPart {
   return sql`
@@ -344,86 +285,6 @@ function groundOf(
 
 function badgesOf({ awardable }: Common, held: Omit<Ground['badges'], 'awardable'>): Ground['badges'] {
   return { awardable: (awardable ?? []).map(awardableOf), ...held };
-}
-
-interface PlaceRow {
-  /** Of the posting, in the batch. */
-  at: number;
-  day: string;
-  moment: Date;
-  used: Place['used'] | null;
-}
-
-/**
- * When postings happened and what rules with limits paid around it; nothing of those that happen now and have no limits.
- * @cost one statement; none where there are neither limits nor times.
- */
-async function placesFor(
-  tx: Sql,
-  communityId: string,
-  postings: readonly Posting[],
-  { rules }: Pick<Ahead, 'rules'>,
-): Promise<PlaceRow[]> {
-  const bounded = [...rules.values()].flat().filter((rule) => rule.limited);
-  if (bounded.length === 0 && postings.every(({ occurredAt }) => occurredAt === null)) return [];
-  const asked = postings.map(({ userId, eventType, occurredAt }, at) => ({
-    ...{ at, userId, eventType, occurredAt },
-  }));
-  return tx<PlaceRow[]>`
-    -- placesFor
-    select a.at, a.day, a.moment, u.used
-    from (
-      select a.*, coalesce(a."occurredAt", clock.now)::timestamptz(3) as moment,
-        (coalesce(a."occurredAt", clock.now) at time zone z.name)::date as day
-      from ${clock(tx)}, (select ${zoneOf(tx, communityId)} as name) z, ${rowsOf(
-        tx,
-        'a',
-        'at integer, userId text, eventType text, occurredAt timestamptz',
-        asked,
-      )}
-    ) a
-    left join lateral (
-      select jsonb_agg(jsonb_build_object('ruleId', r.id, 'limits', jsonb_build_object(
-        'day', case when r."dayCap" is null then 0 else (
-          select count(*) from gamification.rule_use w
-          where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id and w.day = a.day
-        ) end,
-        'week', case when r."weekCap" is null then 0 else (
-          select count(*) from gamification.rule_use w
-          where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id
-            and w.day >= date_trunc('week', a.day)::date and w.day < date_trunc('week', a.day)::date + 7
-        ) end,
-        'lifetime', case when r."lifetimeCap" is null then 0 else (
-          select count(*) from (
-            select from gamification.rule_use w
-            where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id
-            limit r."lifetimeCap"
-          ) w
-        ) end,
-        'near', r."cooldownSeconds" is not null and exists (
-          select from gamification.rule_use w
-          where w.community_id = ${communityId} and w.user_id = a."userId" and w.rule_id = r.id
-            and w.day between a.day - (r."cooldownSeconds" / 86400 + 2) and a.day + (r."cooldownSeconds" / 86400 + 2)
-            and w.occurred_at > a.moment - r."cooldownSeconds" * interval '1 second'
-            and w.occurred_at < a.moment + r."cooldownSeconds" * interval '1 second'
-        )
-      ))) as used
-      -- As they were read: what is decided by them is counted by them.
-      from ${rowsOf(
-        tx,
-        'r',
-        'id text, eventType text, cooldownSeconds integer, dayCap integer, weekCap integer, lifetimeCap integer',
-        bounded,
-      )}
-      where r."eventType" = a."eventType"
-    ) u on true
-    -- Of what happens now and has no limits there is nothing to tell.
-    where u.used is not null or a."occurredAt" is not null`;
-}
-
-/** The community's time zone. */
-function zoneOf(sql: Sql, communityId: string) {
-  return sql`coalesce((select time_zone from community.time_zone(${communityId})), 'UTC')`;
 }
 
 /** Whether a rule has a cap or a cooldown. */

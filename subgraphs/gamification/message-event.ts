@@ -4,10 +4,10 @@ import type { LogEvent } from '../log.ts';
 import type { LogReader } from '../log-reader.ts';
 import { forgetUses, reversalOf, reversibleEvents } from './adjustment.ts';
 import type { Posting } from './decide.ts';
-import { lockProfiles } from './ground.ts';
 import { ownOrigin } from './origin.ts';
 import { membersNamed } from './person.ts';
 import { post } from './posting.ts';
+import { lockProfiles } from './profile-lock.ts';
 
 // What people say is counted, and rewarded where a rule says so: the log's stream `messages`, read as events `message`,
 // `reply` and `reaction`. What is deleted or taken off counts no more, and what it earned is taken back, unless that is

@@ -5,9 +5,10 @@ import { isOutage } from '../outage.ts';
 import { takeBackActivities } from './activity.ts';
 import { hadBefore, writeAwards } from './badge-ground.ts';
 import { type Decided, type Decision, decide, type Outcome, type Posting, repeatOf } from './decide.ts';
-import { type Ahead, lockProfiles, readAhead, readLocked, readUnlocked, referenceOf } from './ground.ts';
+import { type Ahead, readAhead, readLocked, readUnlocked, referenceOf } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
 import { writePostings } from './posting-write.ts';
+import { lockProfiles } from './profile-lock.ts';
 import { divideBuckets } from './score.ts';
 
 // The one write path of everything that changes what a person has. Read what decides, decide in TypeScript, write it all
