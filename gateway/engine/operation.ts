@@ -234,7 +234,7 @@ export class Operations {
     // graphql-js checks no field of a root that the schema doesn't have.
     if (!root)
       return refuse(
-        [new GraphQLError(`Schema is not configured to execute ${definition.operation} operation.`)],
+        [new GraphQLError(`The schema that you see has no ${definition.operation}.`)],
         'GRAPHQL_VALIDATION_FAILED',
       );
     const rules = [...specifiedRules, noContextualField(this.options.supergraph.contextual)];
