@@ -71,6 +71,7 @@ describe('imports', () => {
       'log-tail',
       'page',
       'principal',
+      'remembered',
       'rows',
       'scopes',
       'verify',

@@ -139,12 +139,14 @@ export async function activitiesById(
 /** What the feed shows of what was decided. */
 export function activitiesOf(
   decided: readonly Decided[],
-  ground: Pick<Ground, 'rules' | 'recordedAt'>,
+  ground: ActivityGround,
   places: RulePlaces,
   makeId: typeof newId,
 ): NewActivity[] {
   return decided.flatMap((one) => activitiesOfOne(one, ground, places, makeId));
 }
+
+type ActivityGround = Pick<Ground, 'rules' | 'recordedAt' | 'badges'>;
 
 export type NewActivity = ReturnType<typeof activitiesOfOne>[number];
 
@@ -185,7 +187,7 @@ export async function takeBackActivities(
 /** What the feed shows of one event. */
 function activitiesOfOne(
   { id: eventId, posting, occurredAt, entries, awards }: Decided,
-  { rules, recordedAt }: Pick<Ground, 'rules' | 'recordedAt'>,
+  { rules, recordedAt, badges }: ActivityGround,
   { places }: RulePlaces,
   makeId: typeof newId,
 ) {
@@ -207,7 +209,7 @@ function activitiesOfOne(
     occurredAt: unlessNow(occurredAt, recordedAt),
     rule: of.rule,
     awardId: of.award?.id,
-    badgeId: of.award?.badgeId,
+    wordingId: of.award && badges.all.byId.get(of.award.badgeId)?.wordingId,
     title: of.wording?.title,
     description: of.wording?.description,
     images: of.wording?.images,
@@ -256,18 +258,17 @@ export function addedActivities(
       community_id, id, user_id, type, wording_id, points, event_id, cause_id, occurred_at
     )
     select ${communityId}, m.id, m."userId", m.type,
-      coalesce((${wordingIds as string[]}::uuid[])[m.rule], b.wording_id, case
+      coalesce((${wordingIds as string[]}::uuid[])[m.rule], m."wordingId", case
         when m.title is not null then gamification.keep_wording(${communityId}, m.title, m.description, m.images)
       end), m.points, m."eventId", coalesce((${ids as string[]}::text[])[m.rule], m."awardId"),
       coalesce(m."occurredAt", ${recordedAt}::timestamptz)
     from held, ${rowsOf(
       tx,
       'm',
-      `id text, userId text, type text, rule integer, awardId text, badgeId text, title jsonb, description jsonb,
+      `id text, userId text, type text, rule integer, awardId text, wordingId uuid, title jsonb, description jsonb,
       images jsonb, points bigint, eventId text, occurredAt timestamptz`,
       made,
     )}
-    left join gamification.badge b on b.community_id = ${communityId} and b.id = m."badgeId"
     where held.same
     returning 1`;
 }

@@ -27,11 +27,33 @@ export interface Awardable {
   left: number | null;
   requiresAttachment: boolean;
   rewards: readonly { unit: Unit; by: bigint }[];
+  /** Of its title, description and image as they are now; null: it has none. */
+  wordingId: string | null;
+}
+
+/** Badges, as postings look for them. */
+export interface Badges {
+  byId: ReadonlyMap<string, Awardable>;
+  /** Those that award themselves, by what they are awarded for, the least first. */
+  byMeasure: ReadonlyMap<Measure, readonly (Criterion & { badge: Awardable; age: number })[]>;
+}
+
+/** @param all  oldest first. */
+export function badgesAmong(all: readonly Awardable[]): Badges {
+  const byMeasure = new Map<Measure, (Criterion & { badge: Awardable; age: number })[]>();
+  for (const [age, badge] of all.entries()) {
+    if (badge.criterion === null || !badge.enabled) continue;
+    const { measure } = badge.criterion;
+    byMeasure.set(measure, [...(byMeasure.get(measure) ?? []), { ...badge.criterion, badge, age }]);
+  }
+  for (const own of byMeasure.values())
+    own.sort((one, other) => (one.atLeast < other.atLeast ? -1 : one.atLeast > other.atLeast ? 1 : 0));
+  return { byId: new Map(all.map((badge) => [badge.id, badge])), byMeasure };
 }
 
 /** What is known of badges before a batch is decided. */
 export interface BadgeGround {
-  awardable: readonly Awardable[];
+  all: Badges;
   /** `badge person` -> whether the person holds it; those who never had it are missing. */
   had: ReadonlyMap<string, boolean>;
   /** Awards that the postings take back, by their place in the batch. */
@@ -45,24 +67,20 @@ export interface TakenBack {
 
 /** The badges of one batch, as its postings are decided. */
 export class Awarding {
-  private readonly awardable: ReadonlyMap<string, Awardable>;
-  private readonly byThemselves: readonly (Awardable & { criterion: Criterion })[];
-  private readonly left: Map<string, number>;
+  private readonly all: Badges;
+  /** How many are left of those that were awarded or taken back here. */
+  private readonly left = new Map<string, number>();
   private readonly had: Map<string, boolean>;
 
-  constructor({ awardable, had }: BadgeGround) {
-    this.awardable = new Map(awardable.map((badge) => [badge.id, badge]));
-    this.byThemselves = awardable.filter(
-      (badge): badge is Awardable & { criterion: Criterion } => badge.criterion !== null && badge.enabled,
-    );
-    this.left = new Map(awardable.flatMap(({ id, left }) => (left === null ? [] : [[id, left]])));
+  constructor({ all, had }: Pick<BadgeGround, 'all' | 'had'>) {
+    this.all = all;
     this.had = new Map(had);
   }
 
   /** The badge that a posting names, or why its person can't be awarded it. */
   named({ userId, award }: Posting): Awardable | Refusal | undefined {
     if (award === undefined) return undefined;
-    const badge = this.awardable.get(award.badgeId);
+    const badge = this.all.byId.get(award.badgeId);
     if (badge === undefined) {
       return refused('NOT_FOUND', `No badge has the id "${award.badgeId}".`, 'badgeId');
     }
@@ -72,7 +90,7 @@ export class Awarding {
     if (!badge.enabled) {
       return refused('CONFLICT', 'This badge is not awarded now: enable it by `updateBadge`.', 'badgeId');
     }
-    if (this.left.get(badge.id) === 0) {
+    if (this.leftOf(badge.id) === 0) {
       return refused('LIMIT_EXCEEDED', 'As many of this badge as there can be are awarded.', 'badgeId');
     }
     if (badge.requiresAttachment && award.attachmentUrl === null) {
@@ -81,30 +99,43 @@ export class Awarding {
     return badge;
   }
 
-  /** A badge whose measure a person reached between two states, and that the person never had. */
+  /** The oldest badge whose measure a person reached between two states, and that the person never had. */
   reached(before: Profile, after: Profile, except: ReadonlySet<string>): Awardable | undefined {
-    return this.byThemselves.find(
-      ({ id, criterion }) =>
-        measured(before, criterion.measure) < criterion.atLeast &&
-        measured(after, criterion.measure) >= criterion.atLeast &&
-        !except.has(id) &&
-        !this.had.has(`${id} ${after.userId}`) &&
-        this.left.get(id) !== 0,
-    );
+    let first: { badge: Awardable; age: number } | undefined;
+    for (const [measure, criteria] of this.all.byMeasure) {
+      const [from, to] = [measured(before, measure), measured(after, measure)];
+      if (to <= from) continue;
+      for (const one of criteria) {
+        if (one.atLeast <= from) continue;
+        if (one.atLeast > to) break;
+        const { id } = one.badge;
+        if (first !== undefined && first.age < one.age) continue;
+        if (!except.has(id) && !this.had.has(`${id} ${after.userId}`) && this.leftOf(id) !== 0) first = one;
+      }
+    }
+    return first?.badge;
   }
 
   /** From here on the person holds it, and there is one less. */
   take({ id }: { id: string }, userId: string): void {
     this.had.set(`${id} ${userId}`, true);
-    const left = this.left.get(id);
-    if (left !== undefined) this.left.set(id, left - 1);
+    this.count(id, -1);
   }
 
   /** The person holds it no more, and there is one more. */
   giveBack({ badgeId }: TakenBack, userId: string): void {
     this.had.set(`${badgeId} ${userId}`, false);
-    const left = this.left.get(badgeId);
-    if (left !== undefined) this.left.set(badgeId, left + 1);
+    this.count(badgeId, 1);
+  }
+
+  private count(badgeId: string, by: 1 | -1): void {
+    const left = this.leftOf(badgeId);
+    if (left !== null) this.left.set(badgeId, left + by);
+  }
+
+  /** null: any number. */
+  private leftOf(badgeId: string): number | null {
+    return this.left.get(badgeId) ?? this.all.byId.get(badgeId)?.left ?? null;
   }
 }
 

@@ -1,36 +1,15 @@
-import type { Sql, SqlPart } from '../db.ts';
-import type { Awardable, BadgeGround, Criterion, TakenBack } from './awarding.ts';
+import type { Sql } from '../db.ts';
+import type { BadgeGround, TakenBack } from './awarding.ts';
 import type { Decided, Posting } from './decide.ts';
 
 // The badges of a batch of postings: what is read before it is decided, and what is written after.
-
-/** A badge as JSON, which has no 64-bit numbers. */
-export type BadgeRow = Omit<Awardable, 'criterion' | 'rewards'> & {
-  measure: Criterion['measure'] | null;
-  atLeast: string | null;
-  xpReward: string;
-  coinsReward: string;
-};
-
-/** The badges that award themselves or that postings name, as JSON in a statement; `awardableOf` reads them. */
-export function badgesIn(sql: Sql, communityId: string, postings: readonly Posting[]): SqlPart {
-  const named = postings.flatMap(({ award }) => award?.badgeId ?? []);
-  return sql`(
-    select json_agg(json_build_object(
-      'id', id, 'enabled', enabled, 'measure', measure, 'atLeast', at_least::text, 'left', quantity - award_count,
-      'requiresAttachment', requires_attachment, 'xpReward', xp_reward::text, 'coinsReward', coins_reward::text
-    ) order by created_at, id)
-    from gamification.badge
-    where community_id = ${communityId} and deleted_at is null and (measure is not null or id = any(${named}))
-  )`;
-}
 
 /** Reads what is known of those who are to be awarded a badge by name, and what is taken back. @cost one statement each, if any. */
 export async function badgesFor(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
-): Promise<Omit<BadgeGround, 'awardable'>> {
+): Promise<Omit<BadgeGround, 'all'>> {
   const named = postings.flatMap(({ userId, award }) =>
     award === undefined ? [] : [{ userId, badgeId: award.badgeId }],
   );
@@ -160,17 +139,4 @@ function byPlace(rows: readonly (TakenBack & { at: number })[]): Map<number, Tak
   const places = new Map<number, TakenBack[]>();
   for (const { at, ...one } of rows) places.set(at, [...(places.get(at) ?? []), one]);
   return places;
-}
-
-/** A badge as postings meet it. */
-export function awardableOf({ measure, atLeast, xpReward, coinsReward, ...badge }: BadgeRow): Awardable {
-  const rewards = [
-    { unit: 'XP', by: BigInt(xpReward) },
-    { unit: 'COINS', by: BigInt(coinsReward) },
-  ] as const;
-  return {
-    ...badge,
-    criterion: measure === null || atLeast === null ? null : { measure, atLeast: BigInt(atLeast) },
-    rewards: rewards.filter(({ by }) => by > 0n),
-  };
 }

@@ -1,10 +1,18 @@
 import type { Sql, SqlPart } from '../db.ts';
-import { awardableOf, type BadgeRow, badgesFor, badgesIn } from './badge-ground.ts';
+import { badgesFor } from './badge-ground.ts';
 import type { Ground, Known, Place, Posting, Profile } from './decide.ts';
+import {
+  type Definitions,
+  definitionsOf,
+  type Standing,
+  type StandingRow,
+  standingIn,
+  standingOf,
+  versionIn,
+} from './definition.ts';
 import { type Identifier, membersFound } from './person.ts';
 import { clock, type PlaceRow, placesFor, zoneOf } from './place.ts';
 import { addProfiles, lockExisting } from './profile-lock.ts';
-import type { Rule } from './rule.ts';
 import type { Unit } from './unit.ts';
 
 // What a batch of postings is decided on: who has what, which rules and levels stand, what was there before.
@@ -23,11 +31,19 @@ export interface Ahead {
 
 /** What was read without a lock, at one moment. */
 interface Unlocked {
-  common: Common;
+  moment: Moment;
+  definitions: Definitions;
   /** Of those people who have one. */
   profiles: ReadonlyMap<string, Profile>;
   /** By person: what changes when anything of the profile does. */
   versions: ReadonlyMap<string, string>;
+}
+
+/** When a batch is decided. */
+interface Moment {
+  recordedAt: Date;
+  /** The day it is in the community's time zone. */
+  today: string;
 }
 
 /** So many postings are decided without a lock at most: of more, some person's profile is likely to change meanwhile. */
@@ -52,7 +68,7 @@ type ProfileRow = Omit<Profile, Unit> & Record<Unit, string> & { version: string
  * Reads what needs no lock, and for few postings all else too.
  * @param people  whom the postings are about, where they are named by identifiers.
  * @param whole   whether all else is read too.
- * @cost one statement; nothing of a table grows in it but by the postings.
+ * @cost one statement, in which nothing grows but by the postings; one more when the definitions are new.
  */
 export async function readAhead(
   sql: Sql,
@@ -66,10 +82,10 @@ export async function readAhead(
     people === undefined
       ? sql`select null::bigint as at, u as user_id from unnest((select ${asked.flatMap(({ userId }) => userId ?? [])}::text[])) u`
       : membersFound(sql, communityId, people);
-  const rest = !whole ? sql`` : sql`, ${commonIn(sql, communityId, [])}, ${profilesIn(sql, communityId)}`;
+  const rest = whole ? sql`, ${momentIn(sql, communityId)}, ${profilesIn(sql, communityId)}` : sql``;
   const [row] = await sql<
-    (Partial<Common> & {
-      rules: Rule[] | null;
+    (Moment & {
+      version: string | null;
       known: (Asked & Omit<Known, 'occurredAt'> & { at: number | null })[] | null;
       userIds: (string | null)[] | null;
       profiles?: ProfileRow[] | null;
@@ -79,15 +95,7 @@ export async function readAhead(
     with person as materialized (
       ${person}
     )
-    select (
-      select json_agg(json_build_object(
-        'id', id, 'eventType', event_type, 'awards', awards, 'conditions', conditions,
-        'cooldownSeconds', cooldown_seconds, 'dayCap', day_cap, 'weekCap', week_cap, 'lifetimeCap', lifetime_cap,
-        'activityType', activity_type, 'wordingId', wording_id, 'limited', ${limited(sql)}
-      ) order by created_at, id)
-      from gamification.rule
-      where community_id = ${communityId} and event_type = any((select ${eventTypes}::text[])::text[]) and enabled
-    ) as rules, (
+    select ${versionIn(sql, communityId)} as version, (
       select json_agg(json_build_object(
         'eventType', a."eventType", 'reference', a.reference, 'id', e.id, 'userId', e.user_id,
         'amount', e.amount::text, 'metadata', e.metadata, 'at', e.at
@@ -108,16 +116,20 @@ export async function readAhead(
       select json_agg(user_id order by at) from person
     ) as "userIds" ${rest}
     from ${clock(sql)}`;
-  const rules = new Map<string, Rule[]>(eventTypes.map((type) => [type, []]));
-  for (const rule of row?.rules ?? []) rules.get(rule.eventType)?.push(rule);
+  if (row === undefined) throw new Error('A query without a table gave no row.');
+  const definitions = await definitionsOf(sql, communityId, row.version);
+  const rules = new Map(eventTypes.map((type) => [type, definitions.rules.get(type) ?? []]));
   const known = new Map<string, Known>();
-  for (const { id, userId, amount, metadata, at, ...one } of row?.known ?? []) {
+  for (const { id, userId, amount, metadata, at, ...one } of row.known ?? []) {
     const occurredAt = at === null ? null : new Date(at);
     known.set(referenceOf(one), { id, userId: userId as string, amount, metadata, occurredAt });
   }
-  const { profiles, ...common } = row ?? {};
-  const unlocked = profiles === undefined ? undefined : unlockedOf(common as Common, profiles ?? []);
-  return { rules, known, userIds: row?.userIds ?? [], unlocked };
+  const { profiles, recordedAt, today } = row;
+  const unlocked =
+    profiles === undefined
+      ? undefined
+      : { moment: { recordedAt, today }, definitions, ...profilesOf(profiles ?? []) };
+  return { rules, known, userIds: row.userIds ?? [], unlocked };
 }
 
 /** The profiles of the query `person`, as JSON in a statement. */
@@ -135,7 +147,7 @@ function profilesIn(sql: Sql, communityId: string): SqlPart {
   ) as profiles`;
 }
 
-function unlockedOf(common: Common, rows: readonly ProfileRow[]): Unlocked {
+function profilesOf(rows: readonly ProfileRow[]): Pick<Unlocked, 'profiles' | 'versions'> {
   const profiles = rows.map(({ version: _, XP, COINS, POINTS, PREMIUM, ...others }): Profile => {
     return {
       XP: BigInt(XP),
@@ -146,7 +158,6 @@ function unlockedOf(common: Common, rows: readonly ProfileRow[]): Unlocked {
     };
   });
   return {
-    common,
     profiles: new Map(profiles.map((profile) => [profile.userId, profile])),
     versions: new Map(rows.map(({ userId, version }) => [userId, version])),
   };
@@ -168,14 +179,14 @@ export async function readUnlocked(
     return undefined;
   if (postings.some(({ award, reverses, revokes, undoes }) => award ?? reverses ?? revokes ?? undoes))
     return undefined;
-  const { common, profiles, versions } = unlocked;
+  const { moment, definitions, profiles, versions } = unlocked;
   const places = await placesFor(sql, communityId, postings, ahead);
   const nothing = { had: new Map(), revoked: new Map() };
   return {
-    ...groundOf(common, places, postings, ahead),
+    ...groundOf(moment, definitions, places, postings, ahead),
     profiles,
-    versions,
-    badges: badgesOf(common, nothing),
+    versions: { definitions: definitions.version, profiles: versions },
+    badges: { all: definitions.badges, ...nothing },
   };
 }
 
@@ -183,12 +194,10 @@ export async function readUnlocked(
 export interface Read extends Ground {
   /** The day it is in the community's time zone. */
   today: string;
-  /** What was read of people without a lock holds as long as these stand; undefined: it was read under lock. */
-  versions: ReadonlyMap<string, string> | undefined;
+  /** What was read without a lock holds as long as these stand; undefined: it was read under lock. */
+  versions: { definitions: string | null; profiles: ReadonlyMap<string, string> } | undefined;
   /** Limits or times were looked up, by a statement of their own. */
   isPlaced: boolean;
-  /** The number of the last event that tells of a badge that begins to award itself. */
-  badgesAt: bigint;
 }
 
 /**
@@ -211,59 +220,49 @@ export async function readLocked(
       placesFor(tx, communityId, postings, ahead),
       badgesFor(tx, communityId, postings),
     ]);
-  let [profiles, common, places, held] = await read();
+  let [profiles, { moment, standing }, places, held] = await read();
   const added = new Set(userIds.filter((id) => !profiles.has(id)));
   if (added.size > 0) {
     await addProfiles(tx, communityId, userIds);
-    [profiles, common, places, held] = await read();
+    [profiles, { moment, standing }, places, held] = await read();
   }
-  const ground = groundOf(common, places, postings, ahead);
-  return { ...ground, profiles, added, versions: undefined, badges: badgesOf(common, held) };
+  const ground = groundOf(moment, standing, places, postings, ahead);
+  return { ...ground, profiles, added, versions: undefined, badges: { all: standing.badges, ...held } };
 }
 
-/** What is the same for all postings of a batch. */
-interface Common {
-  recordedAt: Date;
-  today: string;
-  levels: { number: number; minXp: string }[] | null;
-  below: Unit[];
-  awardable: BadgeRow[] | null;
-  badgesAt: bigint;
-}
-
-async function readCommon(tx: Sql, communityId: string, postings: readonly Posting[]): Promise<Common> {
-  const [common] = await tx<Common[]>`
+/** What is the same for all postings of a batch, read under lock: how many of a badge are left is remembered by nobody. */
+async function readCommon(
+  tx: Sql,
+  communityId: string,
+  postings: readonly Posting[],
+): Promise<{ moment: Moment; standing: Standing }> {
+  const named = postings.flatMap(({ award }) => award?.badgeId ?? []);
+  const [row] = await tx<(Moment & StandingRow)[]>`
     -- readCommon
-    select ${commonIn(tx, communityId, postings)} from ${clock(tx)}`;
-  if (common === undefined) throw new Error('A query without a table gave no row.');
-  return common;
+    select ${momentIn(tx, communityId)}, ${standingIn(tx, communityId, named)} from ${clock(tx)}`;
+  if (row === undefined) throw new Error('A query without a table gave no row.');
+  const { recordedAt, today, ...standing } = row;
+  return { moment: { recordedAt, today }, standing: standingOf(standing) };
 }
 
-/** The columns of `Common`, in a statement that has a `clock`. */
-function commonIn(sql: Sql, communityId: string, postings: readonly Posting[]): SqlPart {
+/** The columns of `Moment`, in a statement that has a `clock`. */
+function momentIn(sql: Sql, communityId: string): SqlPart {
   return sql`
-    clock.now as "recordedAt", (clock.now at time zone ${zoneOf(sql, communityId)})::date as today, (
-      select json_agg(json_build_object('number', number, 'minXp', min_xp::text) order by number)
-      from gamification.level where community_id = ${communityId}
-    ) as levels, array(
-      select unit from gamification.unit where community_id = ${communityId} and may_go_below_zero
-    ) as below, ${badgesIn(sql, communityId, postings)} as awardable, coalesce((
-      select last from log.stream where community_id = ${communityId} and name = 'badges'
-    ), 0) as "badgesAt"`;
+    clock.now as "recordedAt", (clock.now at time zone ${zoneOf(sql, communityId)})::date as today`;
 }
 
 function groundOf(
-  common: Common,
+  moment: Moment,
+  { levels, belowZero }: Standing,
   placed: readonly PlaceRow[],
   postings: readonly Posting[],
   { rules, known }: Pick<Ahead, 'rules' | 'known'>,
 ): Omit<Read, 'profiles' | 'badges' | 'versions'> {
-  const { levels, below, badgesAt } = common;
   const isNow = ({ at }: PlaceRow) => postings[at]?.occurredAt === null;
   // Limits are looked up around a moment of their own, which then is that of all.
   const present = placed.find(isNow);
-  const recordedAt = present?.moment ?? common.recordedAt;
-  const today = present?.day ?? common.today;
+  const recordedAt = present?.moment ?? moment.recordedAt;
+  const today = present?.day ?? moment.today;
   const places = postings.map(
     (posting): Place => ({
       occurredAt: recordedAt,
@@ -276,18 +275,5 @@ function groundOf(
     const { at, moment, day, used } = row;
     Object.assign(places[at] as Place, { used: used ?? [], ...(!isNow(row) && { occurredAt: moment, day }) });
   }
-  return {
-    ...{ recordedAt, today, rules, places, badgesAt, isPlaced: placed.length > 0 },
-    levels: (levels ?? []).map(({ number, minXp }) => ({ number, minXp: BigInt(minXp) })),
-    belowZero: new Set(below),
-  };
-}
-
-function badgesOf({ awardable }: Common, held: Omit<Ground['badges'], 'awardable'>): Ground['badges'] {
-  return { awardable: (awardable ?? []).map(awardableOf), ...held };
-}
-
-/** Whether a rule has a cap or a cooldown. */
-function limited(sql: Sql) {
-  return sql`coalesce(cooldown_seconds, day_cap, week_cap, lifetime_cap) is not null`;
+  return { recordedAt, today, rules, places, levels, belowZero, isPlaced: placed.length > 0 };
 }

@@ -196,22 +196,20 @@ function usesOf(decided: readonly Decided[]) {
   );
 }
 
-/** A query of one row that holds the people of a batch and tells whether all are as they were read. */
+/** A query of one row that holds the people of a batch and tells whether all is as it was read. */
 function holding(
   sql: Sql,
   communityId: string,
   profiles: ReadonlyMap<string, Profile>,
-  { versions, badgesAt, profiles: before }: Read,
+  { versions }: Read,
 ): SqlPart {
   if (versions === undefined) return sql`select true as same`; // they are locked
   const people = [...profiles.keys()].sort().map((userId) => {
-    const { XP, level } = profiles.get(userId) as Profile;
-    const moves = before.get(userId)?.XP !== XP;
-    return { userId, version: versions.get(userId), xp: moves ? XP : null, level: moves ? level : null };
+    return { userId, version: versions.profiles.get(userId) };
   });
   return sql`
     select gamification.hold(
-      ${communityId}, ${badgesAt}, ${arraysOf(sql, 'userId text, version text, xp bigint, level integer', people)}
+      ${communityId}, ${versions.definitions}, ${arraysOf(sql, 'userId text, version text', people)}
     ) as same`;
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../../subgraphs/errors.ts';
+import { badgesAmong } from '../../../subgraphs/gamification/awarding.ts';
 import {
   type Decided,
   decide,
@@ -59,7 +60,7 @@ function decided(
       profiles: new Map([['usr_a', profile]]),
       recordedAt: noon,
       places: places ?? postings.map(place),
-      badges: { awardable: [], had: new Map(), revoked: new Map() },
+      badges: { all: badgesAmong([]), had: new Map(), revoked: new Map() },
       ...ground,
     },
     postings,

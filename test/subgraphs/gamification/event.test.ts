@@ -156,7 +156,8 @@ describe('events: batches', () => {
       return statements.filter((name) => !/^(begin|commit)/.test(name));
     };
     const read = ['lockProfiles', 'readCommon'];
-    expect(await written(1_000)).toEqual(['readAhead', ...read, 'addProfiles', ...read, 'writePostings']);
+    const first = ['readAhead', 'readDefinitions', ...read, 'addProfiles', ...read, 'writePostings'];
+    expect(await written(1_000)).toEqual(first);
     expect(await written(1_000)).toEqual(['readAhead', ...read, 'writePostings']);
     expect(await written(1)).toEqual(['readAhead', 'writePostings']);
   });
@@ -242,7 +243,7 @@ describe('events of people whom nobody knows', () => {
     const statements = await database.statementsOf(async () => {
       expect(await track(place, newcomer)).toMatchObject({ code: 'NOT_FOUND', path: ['input', 'user'] });
     });
-    expect(statements).toEqual(['readAhead', 'areMade']);
+    expect(statements).toEqual(['readAhead', 'readDefinitions', 'areMade']);
     expect(await membersOf(place)).toHaveLength(2);
   });
 
