@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Sql } from './db.ts';
 import { eventsAfter, extentOf, type LogEvent, type StreamId } from './log.ts';
+import { once } from './remembered.ts';
 
 // The log as those read it who have missed something. After an outage they come all at once and want nearly the same, so
 // it is read in blocks that all of them share. What stands in the log doesn't change, it only goes when it is old.
@@ -65,13 +66,4 @@ export function openLogPages(sql: Sql): LogPages {
     },
     extent: (id) => once(extents, `${id.communityId} ${id.stream}`, () => extentOf(sql, id)),
   };
-}
-
-/** What is under way by a key is not begun again. */
-function once<T>(underWay: Map<string, Promise<T>>, key: string, begin: () => Promise<T>): Promise<T> {
-  const known = underWay.get(key);
-  if (known !== undefined) return known;
-  const begun = begin().finally(() => underWay.delete(key));
-  underWay.set(key, begun);
-  return begun;
 }

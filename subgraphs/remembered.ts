@@ -17,14 +17,19 @@ export function remembered<Value extends object>(
   const reading = new Map<string, Promise<Value>>();
   return {
     get(key, read) {
-      const known = values.get(key) ?? reading.get(key);
-      if (known !== undefined) return known;
-      const value = read().finally(() => reading.delete(key));
-      reading.set(key, value);
-      return value;
+      return values.get(key) ?? once(reading, key, read);
     },
     set: (key, value) => {
       values.set(key, value);
     },
   };
+}
+
+/** What is under way by a key is not begun again. */
+export function once<T>(underWay: Map<string, Promise<T>>, key: string, begin: () => Promise<T>): Promise<T> {
+  const known = underWay.get(key);
+  if (known !== undefined) return known;
+  const begun = begin().finally(() => underWay.delete(key));
+  underWay.set(key, begun);
+  return begun;
 }

@@ -246,7 +246,13 @@ function gainsOf(decided: readonly Decided[], profiles: ReadonlyMap<string, Prof
     const badges = awards.length - revoked.length;
     if (badges !== 0) gain.badges = (gain.badges ?? 0) + badges;
   }
-  return [...gains.values()];
+  return [...gains.values()].sort(byPerson);
+}
+
+/** In the order that people are locked in, which is that of their rows too. */
+function byPerson(one: Gain, other: Gain): number {
+  if (one.userId === other.userId) return one.day < other.day ? -1 : 1;
+  return one.userId < other.userId ? -1 : 1;
 }
 
 function noGain(userId: string, day: string, level: number): Gain {

@@ -4,13 +4,9 @@
 -- grow faster than its statistics, so nothing that has a key is looked for in a whole table.
 
 -- Holds the level curve and the set of score runs as they are, and people as they were read: nobody else changes them
--- until the transaction ends. Gives whether all are still as they were read.
--- badges_at: the number of the last event of the stream `badges`, which tells of each badge that begins to award itself.
+-- until the transaction ends. Gives whether all are still as they were read, and the definitions too.
 -- users: sorted. versions: the `xmin` of their profiles, as they were read.
--- xps, levels: the XP that people will have and the level decided for it; null where the XP don't change.
-create function gamification.hold(
-  in_community text, badges_at bigint, users text[], versions text[], xps bigint[], levels integer[]
-) returns boolean
+create function gamification.hold(in_community text, definitions uuid, users text[], versions text[]) returns boolean
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   same bigint;
@@ -25,16 +21,8 @@ begin
     for update
   ) p;
   get diagnostics same = row_count;
-  return same = cardinality(users) and badges_at = coalesce((
-    select s.last from log.stream s where s.community_id = in_community and s.name = 'badges'
-  ), 0) and not exists (
-    select from unnest(xps, levels) as d(xp, level)
-    where d.xp is not null and d.level is distinct from coalesce((
-      select l.number from gamification.level l
-      where l.community_id = in_community and l.min_xp <= d.xp
-      order by l.number desc
-      limit 1
-    ), 0)
+  return same = cardinality(users) and definitions is not distinct from (
+    select d.version from gamification.definition d where d.community_id = in_community
   );
 end
 $$;
@@ -137,16 +125,16 @@ begin
   order by id
   for update;
   if not found then return null; end if;
-  select array_agg(a.run_id), array_agg(a.user_id), array_agg(case
+  select array_agg(r.run_id), array_agg(r.user_id), array_agg(case
     when r.role_ids = '{}' or exists (
       select from gamification.score s
-      where s.community_id = in_community and s.run_id = a.run_id and s.user_id = a.user_id
-    ) then a.amount
+      where s.community_id = in_community and s.run_id = r.run_id and s.user_id = r.user_id
+    ) then r.amount
     -- The role may be so new that what was before is not counted yet.
-    else gamification.gained(in_community, a.user_id, r.unit, r.first_day, r.last_day)
+    else gamification.gained(in_community, r.user_id, r.unit, r.first_day, r.last_day)
   end) into in_runs, in_users, in_amounts
   from (
-    select r.id as run_id, c.user_id, sum(a.amount)::bigint as amount
+    select r.id as run_id, c.user_id, r.role_ids, r.unit, r.first_day, r.last_day, sum(a.amount)::bigint as amount
     from gamification.score_run r
     cross join unnest(users, days, xp, coins, points, premium) as c(user_id, day, xp, coins, points, premium)
     cross join lateral (
@@ -159,9 +147,8 @@ begin
       and (r.role_ids = '{}' or exists (
         select from community.roles_of(in_community, array[c.user_id]) o where o.role_ids && r.role_ids
       ))
-    group by r.id, c.user_id
-  ) a
-  join gamification.score_run r on r.community_id = in_community and r.id = a.run_id;
+    group by r.community_id, r.id, c.user_id
+  ) r;
   if in_runs is null then return null; end if;
   return gamification.move_scores(in_community, in_runs, in_users, in_amounts, most);
 end

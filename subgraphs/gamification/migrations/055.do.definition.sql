@@ -65,29 +65,3 @@ from (
   select community_id from gamification.rule union select community_id from gamification.level
   union select community_id from gamification.unit union select community_id from gamification.badge
 ) c;
-
-drop function gamification.hold(text, bigint, text[], text[], bigint[], integer[]);
-
--- Holds the level curve and the set of score runs as they are, and people as they were read: nobody else changes them
--- until the transaction ends. Gives whether all are still as they were read, and the definitions too.
--- users: sorted. versions: the `xmin` of their profiles, as they were read.
-create function gamification.hold(in_community text, definitions uuid, users text[], versions text[]) returns boolean
-language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
-declare
-  same bigint;
-begin
-  perform pg_advisory_xact_lock_shared(4107, hashtext(in_community)),
-    pg_advisory_xact_lock_shared(hashtextextended('laurel.score ' || in_community, 0));
-  -- One by one, by the key, in the order that everybody locks in.
-  perform from unnest(users, versions) as u(id, version)
-  cross join lateral (
-    select from gamification.profile p
-    where p.community_id = in_community and p.user_id = u.id and p.xmin = u.version::xid
-    for update
-  ) p;
-  get diagnostics same = row_count;
-  return same = cardinality(users) and definitions is not distinct from (
-    select d.version from gamification.definition d where d.community_id = in_community
-  );
-end
-$$;
