@@ -6,6 +6,7 @@ import { newId } from '../id.ts';
 import { communityOf, type Principal } from '../principal.ts';
 import type { Measure } from './awarding.ts';
 import { type Badge, badgeColumns } from './badge.ts';
+import { lockChanges } from './change-lock.ts';
 import { textOf } from './exact.ts';
 
 // Making, changing and deleting badges. Who reached a badge's measure before it had one is awarded it in the background
@@ -28,6 +29,7 @@ export async function createBadge(
 ): Promise<{ badge: Badge; replayed: boolean }> {
   const communityId = communityOf(principal);
   return transaction(sql, async (tx) => {
+    await lockChanges(tx, communityId, 'badge');
     const id = newId('Badge');
     const [made] = await tx<Badge[]>`
       -- createBadge

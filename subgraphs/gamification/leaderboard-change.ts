@@ -4,6 +4,7 @@ import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { communityOf, type Principal } from '../principal.ts';
+import { lockChanges } from './change-lock.ts';
 import {
   type Leaderboard,
   type LeaderboardSettings,
@@ -39,9 +40,7 @@ export async function createLeaderboard(
   checkDays(settings);
   const asked = createHash('sha256').update(JSON.stringify(settings)).digest();
   const made = await transaction(sql, async (tx) => {
-    await tx`
-      -- createLeaderboard: one at a time
-      select pg_advisory_xact_lock(hashtextextended(${`laurel.leaderboard ${communityId}`}, 0))`;
+    await lockChanges(tx, communityId, 'leaderboard');
     const [before] = await tx<{ id: string; same: boolean }[]>`
       -- createLeaderboard: what was before
       select id, asked = ${asked} as same

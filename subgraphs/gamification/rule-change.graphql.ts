@@ -201,7 +201,8 @@ class UpdateRuleInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'The type of the events that it pays, 1-100 characters.',
+    description:
+      'The type of the events that it pays, 1-100 characters: refused with `LIMIT_EXCEEDED` when it has 20 rules already.',
   })
   eventType?: string;
 
@@ -287,7 +288,8 @@ class DeleteRulePayload extends Payload {
 class RuleChangeResolver {
   @Write(() => CreateRulePayload, {
     scope: 'rules:write',
-    description: 'Makes a rule; each rule of an event type pays for itself.',
+    description:
+      'Makes a rule; each rule of an event type pays for itself. Refused with `LIMIT_EXCEEDED` when the event type has 20, or the community 1,000.',
   })
   async createRule(
     @Arg('input', () => CreateRuleInput, { description: 'The rule.' }) input: CreateRuleInput,

@@ -4,6 +4,7 @@ import { type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { communityOf, type Principal } from '../principal.ts';
+import { lockChanges } from './change-lock.ts';
 import { ownEventTypes, ownType } from './event.ts';
 import { type KeptRule, ruleColumns } from './rule.ts';
 
@@ -28,6 +29,7 @@ export async function createRule(
   if (ownEventTypes.has(content.eventType)) throw ownType(content.eventType);
   const communityId = communityOf(principal);
   return transaction(sql, async (tx) => {
+    await lockChanges(tx, communityId, 'rule');
     const id = newId('Rule');
     const [made] = await tx<KeptRule[]>`
       -- createRule
@@ -66,7 +68,11 @@ export async function createRule(
   });
 }
 
-/** Changes of a rule what is given. @throws NOT_FOUND, VALIDATION_FAILED (an event type of Laurel's own) */
+/**
+ * Changes of a rule what is given.
+ * @throws NOT_FOUND, VALIDATION_FAILED (an event type of Laurel's own), LIMIT_EXCEEDED (the event type has as many rules as
+ *   it may)
+ */
 export async function updateRule(
   sql: Sql,
   principal: Principal,
@@ -77,6 +83,7 @@ export async function updateRule(
   if (changes.eventType !== undefined && ownEventTypes.has(changes.eventType))
     throw ownType(changes.eventType);
   return transaction(sql, async (tx) => {
+    await lockChanges(tx, communityId, 'rule');
     const [before] = await tx<KeptRule[]>`
       -- updateRule: lock
       select ${ruleColumns(tx)}
@@ -84,6 +91,8 @@ export async function updateRule(
       where community_id = ${communityId} and id = ${id}
       for update`;
     if (before === undefined) throw noRule(id);
+    const { eventType = before.eventType } = changes;
+    if (eventType !== before.eventType) await mustHaveRoom(tx, communityId, eventType);
     const [after] = await tx<KeptRule[]>`
       -- updateRule
       update gamification.rule set
@@ -117,6 +126,18 @@ export async function deleteRule(sql: Sql, principal: Principal, id: string): Pr
 /** A rule as the audit tells of it. */
 function told({ createdAt: _, updatedAt: __, ...rule }: KeptRule) {
   return rule;
+}
+
+/** @throws LIMIT_EXCEEDED  an event type has as many rules as it may. */
+async function mustHaveRoom(tx: Sql, communityId: string, eventType: string): Promise<void> {
+  const [row] = await tx<{ count: number }[]>`
+    -- mustHaveRoom
+    select count(*)::integer as count
+    from gamification.rule
+    where community_id = ${communityId} and event_type = ${eventType}`;
+  if ((row?.count ?? 0) < mostOfOneType) return;
+  const message = `An event type has at most ${mostOfOneType} rules: delete one first.`;
+  throw new Refusal('LIMIT_EXCEEDED', message, {}, ['input', 'eventType']);
 }
 
 function noRule(id: string): Refusal {

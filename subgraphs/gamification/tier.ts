@@ -3,6 +3,7 @@ import { alignTo, type Sql, transaction } from '../db.ts';
 import { Refusal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { communityOf, type Principal } from '../principal.ts';
+import { lockChanges } from './change-lock.ts';
 
 // Tiers: broad ranks by XP, with what they bring those who have them.
 
@@ -66,6 +67,8 @@ export function progressTo(xp: bigint, from: bigint, next: bigint): Progress {
 export async function setTiers(sql: Sql, principal: Principal, tiers: readonly NewTier[]): Promise<Tier[]> {
   const communityId = communityOf(principal);
   return transaction(sql, async (tx) => {
+    // Who sets them at the same time doesn't see these, and would leave both.
+    await lockChanges(tx, communityId, 'tier');
     const before = await tiersOf(tx, communityId);
     const unknown = tiers.findIndex(({ id }) => id !== null && !before.some((tier) => tier.id === id));
     if (unknown >= 0) {

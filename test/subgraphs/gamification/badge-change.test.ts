@@ -96,6 +96,20 @@ describe('changing badges: refusals', () => {
     expect(userErrors).toMatchObject([{ code, path: expect.arrayContaining(['input', name]) }]);
   });
 
+  it('of making one: LIMIT_EXCEEDED, more than 10,000, also of many that are made at once', async () => {
+    const { id, system } = await newCommunity(database.resources);
+    await database.sql`
+      insert into gamification.badge (community_id, id, title)
+      select ${id}, ${id} || n, '{"en": "Badge"}' from generate_series(1, 9990) n`;
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, n) =>
+        ask(system, create, { input: { ...right, idempotencyKey: String(n) } }),
+      ),
+    );
+    const refused = answers.flatMap(({ createBadge }) => createBadge.userErrors);
+    expect(refused).toEqual(Array(20).fill({ code: 'LIMIT_EXCEEDED', path: ['input'] }));
+  });
+
   it.each([
     ['NOT_FOUND', 'id', { id: 'bdg_none' }],
     ['VALIDATION_FAILED', 'image', { image: 'data:text/html,hello' }],

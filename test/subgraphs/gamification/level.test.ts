@@ -185,6 +185,17 @@ describe('levels and tiers: mutations', () => {
     expect(changed.tiers).toMatchObject([{ id: set.tiers[1].id, minXp: 50 }]);
   });
 
+  it('sets tiers whole, however many do it at once', async () => {
+    const { system } = await newCommunity(database.resources);
+    const asked = Array.from({ length: 8 }, (_, n) =>
+      Array.from({ length: 3 }, (_, at) => ({ name: text(`Tier ${n}`), minXp: n + 100 * at })),
+    );
+    await Promise.all(asked.map((tiers) => ask(system, setTiersOperation, { input: { tiers } })));
+    const { tiers } = await ask(system, '{ tiers { name { text } } }');
+    expect(tiers).toHaveLength(3);
+    expect(new Set(tiers.map(({ name }: { name: { text: string } }) => name.text)).size).toBe(1);
+  });
+
   it('names units and lets them go below zero', async () => {
     const { system } = await newCommunity(database.resources);
     const input = { unit: 'POINTS', name: text('Stars'), mayGoBelowZero: true };

@@ -268,6 +268,60 @@ describe('rules: refusals', () => {
     expect(codes.filter((code) => code !== undefined)).toEqual(['LIMIT_EXCEEDED']);
   });
 
+  it('LIMIT_EXCEEDED: more than 20 of one event type, also by many that are made at once', async () => {
+    const { id, system } = await newCommunity(database.resources);
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        ask(system, create, { input: { ...order, idempotencyKey: String(n) } }),
+      ),
+    );
+    const refused = answers.flatMap(({ createRule }) => createRule.userErrors);
+    expect(refused).toEqual(Array(20).fill({ code: 'LIMIT_EXCEEDED', path: ['input'] }));
+    expect(
+      await database.sql`
+      select from gamification.rule where community_id = ${id} and event_type = 'order'`,
+    ).toHaveLength(20);
+  });
+
+  it('LIMIT_EXCEEDED: more than 1,000 of a community, also by many that are made at once', async () => {
+    const { id, system } = await newCommunity(database.resources);
+    await database.sql`
+      insert into gamification.rule (community_id, id, event_type, title, awards, conditions)
+      select ${id}, ${id} || n, 'type ' || n, '{"en": "Rule"}', '[]', '[]'
+      from generate_series(1, 990 - (select count(*)::integer from gamification.rule where community_id = ${id})) n`;
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, n) =>
+        ask(system, create, { input: { ...order, eventType: `order ${n}`, idempotencyKey: String(n) } }),
+      ),
+    );
+    const refused = answers.flatMap(({ createRule }) => createRule.userErrors);
+    expect(refused).toEqual(Array(20).fill({ code: 'LIMIT_EXCEEDED', path: ['input'] }));
+  });
+
+  it('LIMIT_EXCEEDED: a change to an event type that has 20, also of many at once', async () => {
+    const { id, system } = await newCommunity(database.resources);
+    const ids: string[] = [];
+    for (let n = 0; n < 24; n++) {
+      const input = { ...order, eventType: n < 19 ? 'order' : 'other', idempotencyKey: String(n) };
+      ids.push((await ask(system, create, { input })).createRule.rule.id);
+    }
+    const moved = await Promise.all(
+      ids.slice(19).map((rule) => ask(system, update, { input: { id: rule, eventType: 'order' } })),
+    );
+    const refused = moved.flatMap(({ updateRule }) => updateRule.userErrors);
+    expect(refused).toEqual(Array(4).fill({ code: 'LIMIT_EXCEEDED', path: ['input', 'eventType'] }));
+    expect(
+      await database.sql`
+      select from gamification.rule where community_id = ${id} and event_type = 'order'`,
+    ).toHaveLength(20);
+    // What it is of already takes no more room.
+    const same = { input: { id: ids[0], eventType: 'order', dayCap: 7 } };
+    expect((await ask(system, update, same)).updateRule).toMatchObject({
+      rule: { dayCap: 7 },
+      userErrors: [],
+    });
+  });
+
   it('BAD_PAGE: more rules than a page holds', async () => {
     const { system } = await newCommunity(database.resources);
     expect(await errorsOf(system, '{ rules(first: 101) { nodes { id } } }')).toEqual([
