@@ -45,17 +45,22 @@ async function hadOf(
 
 /**
  * What is known of those whom a batch would award badges: few reach a measure, so they are looked up only then.
- * @returns undefined when nobody had one of them, and what was decided holds.
+ * @param lookedUp  whom it was asked of before, and is from now on: `badge person`.
+ * @returns undefined when nobody new had one of them, and what was decided holds.
  */
 export async function hadBefore(
   tx: Sql,
   communityId: string,
   { had }: Pick<BadgeGround, 'had'>,
   decided: readonly Decided[],
+  lookedUp: Set<string>,
 ): Promise<Map<string, boolean> | undefined> {
-  const pairs = decided.flatMap(({ posting: { userId, award }, awards }) =>
-    awards.filter(({ badgeId }) => badgeId !== award?.badgeId).map(({ badgeId }) => ({ userId, badgeId })),
-  );
+  const pairs = decided
+    .flatMap(({ posting: { userId, award }, awards }) =>
+      awards.filter(({ badgeId }) => badgeId !== award?.badgeId).map(({ badgeId }) => ({ userId, badgeId })),
+    )
+    .filter(({ userId, badgeId }) => !lookedUp.has(`${badgeId} ${userId}`));
+  for (const { userId, badgeId } of pairs) lookedUp.add(`${badgeId} ${userId}`);
   const known = await hadOf(tx, communityId, pairs);
   return known.size === 0 ? undefined : new Map([...had, ...known]);
 }

@@ -76,6 +76,8 @@ export interface Profile extends Balances, Record<Counter, number> {
   level: number;
   /** How many badges are held. */
   badges: number;
+  /** Something was posted to it; before, what its person has from the beginning is still to be reached. */
+  begun: boolean;
 }
 
 /** An event that stands under a reference already. */
@@ -106,8 +108,6 @@ export interface Ground {
   levels: readonly { number: number; minXp: bigint }[];
   belowZero: ReadonlySet<Unit>;
   profiles: ReadonlyMap<string, Profile>;
-  /** People who had no profile before: what they have from the beginning, they have by their first posting. */
-  added?: ReadonlySet<string>;
   places: readonly Place[];
   badges: BadgeGround;
 }
@@ -165,8 +165,7 @@ export function decide(
     if (named instanceof Refusal) return named;
     const { moves, outcome, uses } = movesOf(ground, posting, place, usedHere);
     const id = makeId('LedgerEvent');
-    const isNew = ground.added?.has(posting.userId) === true && !profiles.has(posting.userId);
-    const account = new Account(ground, place, id, posting, before, isNew, makeId);
+    const account = new Account(ground, place, id, posting, before, makeId);
     const refused = moves.map((move) => account.book(move)).find((refusal) => refusal !== undefined);
     if (refused !== undefined) return refused;
     const counts = countsOf(posting);
@@ -204,7 +203,6 @@ class Account {
   private readonly eventId: string;
   private readonly posting: Posting;
   private readonly before: Profile;
-  private readonly isNew: boolean;
   private readonly makeId: typeof newId;
 
   constructor(
@@ -213,7 +211,6 @@ class Account {
     eventId: string,
     posting: Posting,
     before: Profile,
-    isNew: boolean,
     makeId: typeof newId,
   ) {
     this.ground = ground;
@@ -221,8 +218,7 @@ class Account {
     this.eventId = eventId;
     this.posting = posting;
     this.before = before;
-    this.isNew = isNew;
-    this.after = { ...before };
+    this.after = { ...before, begun: true };
     this.makeId = makeId;
   }
 
@@ -266,7 +262,7 @@ class Account {
   /** Awards a badge by hand, and whatever badges are reached; one may bring what another is awarded for. */
   award(awarding: Awarding, named: Awardable | undefined): Decided['awards'] | Refusal {
     const { after, makeId } = this;
-    const before = this.isNew ? { ...this.before, level: 0 } : this.before;
+    const before = this.before.begun ? this.before : { ...this.before, level: 0 };
     const awards: Decided['awards'] = [];
     const brought = new Set<string>();
     let badge = named ?? awarding.reached(before, after, brought);

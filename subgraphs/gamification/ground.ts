@@ -138,7 +138,7 @@ function profilesIn(sql: Sql, communityId: string): SqlPart {
     select json_agg(json_build_object(
       'userId', p.user_id, 'version', p.xmin::text, 'XP', p.xp::text, 'COINS', p.coins::text, 'POINTS', p.points::text,
       'PREMIUM', p.premium::text, 'level', p.level, 'badges', p.badges, 'messages', p.messages, 'replies', p.replies,
-      'reactions', p.reactions, 'visits', p.visits, 'referrals', p.referrals, 'socials', p.socials
+      'reactions', p.reactions, 'visits', p.visits, 'referrals', p.referrals, 'socials', p.socials, 'begun', p.begun
     ))
     from (select distinct user_id from person) n
     cross join lateral (
@@ -203,7 +203,7 @@ export interface Read extends Ground {
 /**
  * Locks the people of postings and reads all that is decided on.
  * @cost two statements in one round trip; one more for each of these: limits or times, badges that are named or taken
- * back. Twice that and one more where somebody is new.
+ * back. Twice that and two more where somebody is new.
  */
 export async function readLocked(
   tx: Sql,
@@ -221,13 +221,12 @@ export async function readLocked(
       badgesFor(tx, communityId, postings),
     ]);
   let [profiles, { moment, standing }, places, held] = await read();
-  const added = new Set(userIds.filter((id) => !profiles.has(id)));
-  if (added.size > 0) {
+  if (profiles.size < userIds.length) {
     await addProfiles(tx, communityId, userIds);
     [profiles, { moment, standing }, places, held] = await read();
   }
   const ground = groundOf(moment, standing, places, postings, ahead);
-  return { ...ground, profiles, added, versions: undefined, badges: { all: standing.badges, ...held } };
+  return { ...ground, profiles, versions: undefined, badges: { all: standing.badges, ...held } };
 }
 
 /** What is the same for all postings of a batch, read under lock: how many of a badge are left is remembered by nobody. */

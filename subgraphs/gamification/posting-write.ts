@@ -77,17 +77,17 @@ export async function writePostings(
     ), profile as (
       -- They are all there; a conflict finds them by their key, however old the planner's statistics are.
       insert into gamification.profile as p (
-        community_id, user_id, level, xp, coins, points, premium, badges, messages, replies, reactions, visits,
+        community_id, user_id, begun, level, xp, coins, points, premium, badges, messages, replies, reactions, visits,
         referrals, socials
       )
-      select ${communityId}, "userId", max(level), coalesce(sum("XP"), 0), coalesce(sum("COINS"), 0),
+      select ${communityId}, "userId", true, max(level), coalesce(sum("XP"), 0), coalesce(sum("COINS"), 0),
         coalesce(sum("POINTS"), 0), coalesce(sum("PREMIUM"), 0), coalesce(sum(badges), 0), coalesce(sum(messages), 0),
         coalesce(sum(replies), 0), coalesce(sum(reactions), 0), coalesce(sum(visits), 0), coalesce(sum(referrals), 0),
         coalesce(sum(socials), 0)
       from gain
       group by "userId"
       on conflict (community_id, user_id) do update set
-        level = excluded.level, xp = p.xp + excluded.xp, coins = p.coins + excluded.coins,
+        begun = true, level = excluded.level, xp = p.xp + excluded.xp, coins = p.coins + excluded.coins,
         points = p.points + excluded.points, premium = p.premium + excluded.premium,
         badges = p.badges + excluded.badges, messages = p.messages + excluded.messages,
         replies = p.replies + excluded.replies, reactions = p.reactions + excluded.reactions,

@@ -5,7 +5,7 @@ import { isOutage } from '../outage.ts';
 import { takeBackActivities } from './activity.ts';
 import { hadBefore, writeAwards } from './badge-ground.ts';
 import { type Decided, type Decision, decide, type Outcome, type Posting, repeatOf } from './decide.ts';
-import { type Ahead, readAhead, readLocked, readUnlocked, referenceOf } from './ground.ts';
+import { type Ahead, type Read, readAhead, readLocked, readUnlocked, referenceOf } from './ground.ts';
 import { entriesByEvent, type LedgerEntry } from './ledger.ts';
 import { writePostings } from './posting-write.ts';
 import { lockProfiles } from './profile-lock.ts';
@@ -110,8 +110,8 @@ const uniqueReference = 'event_community_id_event_type_reference_key';
 
 /**
  * Posts inside a transaction, for features whose own writes commit with it. What they lock themselves comes after
- * `lockProfiles(tx, communityId, userIds)` and before this; after it they lock nothing more, since the log's counter is
- * held. Call it once, with all there is. The caller wakes the log's tail after the commit.
+ * `lockProfiles(tx, communityId, userIds)` and before this; after it they lock nothing that whoever holds the log's counter
+ * of XP may wait for. Call it once, with all there is. The caller wakes the log's tail after the commit.
  * @returns as `postAll`; a Refusal has written nothing, whether the rest shall stand the caller decides.
  */
 export async function post(
@@ -199,12 +199,7 @@ async function postLocked(
   makeId: typeof newId,
 ): Promise<Done> {
   const read = await readLocked(tx, communityId, postings, ahead);
-  let decision = decide(read, postings, makeId);
-  const had = await hadBefore(tx, communityId, read.badges, toWrite(decision.decisions));
-  if (had !== undefined) {
-    decision = decide({ ...read, badges: { ...read.badges, had } }, postings, makeId);
-  }
-  const { decisions, profiles } = decision;
+  const { decisions, profiles } = await decideAwards(tx, communityId, read, postings, makeId);
   const refused = postings.filter((_posting, at) => decisions[at] instanceof Refusal);
   if (await areThereNow(tx, communityId, refused, ahead)) throw new Overtaken();
   const decided = toWrite(decisions);
@@ -216,6 +211,24 @@ async function postLocked(
   ]);
   if (!awarded) throw new Overtaken();
   return { answers: await answersTo(tx, communityId, decisions), full };
+}
+
+/** Decides until it is known of everybody who is awarded a badge whether they had it: whom it doesn't go to, others get it. */
+async function decideAwards(
+  tx: Sql,
+  communityId: string,
+  read: Read,
+  postings: readonly Posting[],
+  makeId: typeof newId,
+): Promise<ReturnType<typeof decide>> {
+  const lookedUp = new Set<string>();
+  let { badges } = read;
+  for (;;) {
+    const decision = decide({ ...read, badges }, postings, makeId);
+    const had = await hadBefore(tx, communityId, badges, toWrite(decision.decisions), lookedUp);
+    if (had === undefined) return decision;
+    badges = { ...badges, had };
+  }
 }
 
 /** What is answered to each decision, once they are written. */

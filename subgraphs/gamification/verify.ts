@@ -186,7 +186,7 @@ const checks: readonly Check[] = [
       end
       -- Of others there may be none left.
       where b.community_id = ${communityId} and b.enabled and b.deleted_at is null and b.quantity is null
-        and not exists (
+        and p.begun and not exists (
           select from gamification.badge_award a
           where a.community_id = b.community_id and a.badge_id = b.id and a.user_id = p.user_id
         ) and not exists (

@@ -3,6 +3,10 @@
 -- Their plans are kept, since making one costs more than a few postings do; and a table that was small when it was made may
 -- grow faster than its statistics, so nothing that has a key is looked for in a whole table.
 
+-- Whether anything was posted to it yet: what a person has from the beginning is reached by the first posting.
+alter table gamification.profile add column begun boolean not null default true;
+alter table gamification.profile alter column begun set default false;
+
 -- Holds the level curve and the set of score runs as they are, and people as they were read: nobody else changes them
 -- until the transaction ends. Gives whether all are still as they were read, and the definitions too.
 -- users: sorted. versions: the `xmin` of their profiles, as they were read.

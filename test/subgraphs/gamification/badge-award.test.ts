@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
 import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
 import { gamification } from '../../../subgraphs/gamification/index.ts';
+import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { plainRule, setRules } from '../../../subgraphs/gamification/rule.ts';
 import { newId } from '../../../subgraphs/id.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
@@ -188,10 +190,13 @@ describe('badge awards', () => {
     expect(taken.award.revokedAt).not.toBeNull();
     expect(await revoke(place, awardId)).toEqual(taken);
     expect(await member(place)).toMatchObject({ xp: 100, badges: [] });
+    const down = { userId: place.memberIds[0] ?? '', unit: 'XP' as const, action: 'OVERWRITE' as const };
+    const said = { reason: null, metadata: null, origin: ownOrigin, occurredAt: null };
+    await adjustBalance(database.sql, place.id, { ...down, amount: 50n, reference: 'down', ...said });
     await track(place);
-    expect((await member(place)).badges).toEqual([]);
+    expect(await member(place)).toMatchObject({ xp: 150, badges: [] });
     expect((await award(place, id)).userErrors).toEqual([]);
-    expect(await member(place)).toMatchObject({ xp: 210, badges: [id] });
+    expect(await member(place)).toMatchObject({ xp: 160, badges: [id] });
   });
 
   it('go when the event that brought them is reversed', async () => {

@@ -19,7 +19,7 @@ const noon = new Date('2026-03-10T12:00:00Z');
 
 const profile: Profile = {
   userId: 'usr_a',
-  ...{ XP: 0n, COINS: 0n, POINTS: 0n, PREMIUM: 0n, level: 1, badges: 0 },
+  ...{ XP: 0n, COINS: 0n, POINTS: 0n, PREMIUM: 0n, level: 1, badges: 0, begun: true },
   ...{ messages: 0, replies: 0, reactions: 0, visits: 0, referrals: 0, socials: 0 },
 };
 

@@ -156,7 +156,8 @@ describe('events: batches', () => {
       return statements.filter((name) => !/^(begin|commit)/.test(name));
     };
     const read = ['lockProfiles', 'readCommon'];
-    const first = ['readAhead', 'readDefinitions', ...read, 'addProfiles', ...read, 'writePostings'];
+    const added = ['addProfiles: hold what they begin with', 'addProfiles'];
+    const first = ['readAhead', 'readDefinitions', ...read, ...added, ...read, 'writePostings'];
     expect(await written(1_000)).toEqual(first);
     expect(await written(1_000)).toEqual(['readAhead', ...read, 'writePostings']);
     expect(await written(1)).toEqual(['readAhead', 'writePostings']);

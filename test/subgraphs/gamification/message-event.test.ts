@@ -1,14 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spendBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { createBadge } from '../../../subgraphs/gamification/badge-change.ts';
+import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
 import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { balancesByUser, entriesByUser } from '../../../subgraphs/gamification/ledger.ts';
 import { messageEvents } from '../../../subgraphs/gamification/message-event.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { type NewRule, plainRule, setRules } from '../../../subgraphs/gamification/rule.ts';
+import { books } from '../../../subgraphs/gamification/verify.ts';
 import { newId } from '../../../subgraphs/id.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
 import { addReactions } from '../../../subgraphs/messaging/reaction.ts';
 import { addMessages } from '../../../subgraphs/messaging/sending.ts';
+import { verify } from '../../../subgraphs/verify.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 
@@ -95,6 +99,32 @@ describe('events of messages', () => {
     const [day] = await database.sql`
       select date, messages, xp from gamification.daily_stat where community_id = ${place.id}`;
     expect(day).toEqual({ date: '2026-03-02', messages: 1, xp: 5n });
+  });
+
+  it('bring a person who is new the badges of the level that they begin with', async () => {
+    const place = await newCommunity(database.resources);
+    await createBadge(database.sql, place.system, {
+      ...{ title: { en: 'Badge' }, description: null, imageUrl: null, darkImageUrl: null, quantity: null },
+      ...{ enabled: true, requiresAttachment: false, xpReward: 0n, coinsReward: 0n },
+      ...{ measure: 'LEVEL', atLeast: 1n, idempotencyKey: 'b' },
+    });
+    for (let n = 0; n < 2; n++) await catchUp(database.sql, badgeReached);
+    // Of the other's nothing is posted yet.
+    await append(place, 'MessageDeleted', null, {
+      messageId: 'msg_a',
+      authorId: place.memberIds[1],
+    });
+    await say(place);
+    await heard();
+    const badgesOf = async () => {
+      const rows = await database.sql<{ userId: string; badges: number }[]>`
+        select user_id as "userId", badges from gamification.profile where community_id = ${place.id}`;
+      return place.memberIds.map((id) => rows.find(({ userId }) => userId === id)?.badges);
+    };
+    expect(await badgesOf()).toEqual([1, 0]);
+    expect(await verify(database.sql, [books], { only: [place.id] })).toMatchObject({ discrepancies: [] });
+    await trackEvents(database.sql, place.id, [eventOf(place.memberIds[1] ?? '')]);
+    expect(await badgesOf()).toEqual([1, 1]);
   });
 
   it('can be rewarded in one channel alone', async () => {

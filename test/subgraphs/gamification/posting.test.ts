@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Sql, transaction } from '../../../subgraphs/db.ts';
-import { adjustBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { adjustBalance, spendBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { awardBadge, revokeBadge } from '../../../subgraphs/gamification/badge-award.ts';
 import { createBadge } from '../../../subgraphs/gamification/badge-change.ts';
 import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
 import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
-import { post } from '../../../subgraphs/gamification/posting.ts';
+import { post, postAll } from '../../../subgraphs/gamification/posting.ts';
 import { curveLock, holdOffPostings } from '../../../subgraphs/gamification/posting-lock.ts';
 import { lockProfiles } from '../../../subgraphs/gamification/profile-lock.ts';
 import { books } from '../../../subgraphs/gamification/verify.ts';
@@ -221,5 +222,73 @@ describe('a badge that begins to award itself', () => {
       select count(*)::integer, count(distinct badge_id)::integer as badges
       from gamification.badge_award where community_id = ${place.id}`;
     expect(count).toEqual({ count: 48, badges: 48 });
+  });
+});
+
+describe('whoever is new', () => {
+  it('begins with the level of the curve that they waited for', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    let tracking: Promise<unknown> | undefined;
+    await transaction(database.sql, async (tx) => {
+      await tx`select pg_advisory_xact_lock(${curveLock}, hashtext(${place.id}))`;
+      tracking = trackEvents(database.sql, place.id, [eventOf(userId, { eventType: 'message' })]);
+      await vi.waitUntil(async () => (await waiting()) > 0, { timeout: 10_000, interval: 20 });
+      await tx`update gamification.level set min_xp = 10 where community_id = ${place.id} and number = 1`;
+    });
+    await tracking;
+    const profiles =
+      await database.sql`select level from gamification.profile where community_id = ${place.id}`;
+    expect(profiles).toEqual([{ level: 0 }]);
+  });
+
+  it('is still so after a posting that was refused', async () => {
+    const place = await newCommunity(database.resources);
+    await createBadge(database.sql, place.system, { ...badgeOf(1n), measure: 'LEVEL' });
+    for (let n = 0; n < 2; n++) await catchUp(database.sql, badgeReached);
+    const [userId = ''] = place.memberIds;
+    const spent = { userId, unit: 'POINTS' as const, amount: 5n, item: null, reference: 'r', reason: null };
+    await expect(
+      spendBalance(database.sql, place.id, { ...spent, metadata: null, origin: ownOrigin, occurredAt: null }),
+    ).rejects.toMatchObject({ code: 'INSUFFICIENT_BALANCE' });
+    expect(await verify(database.sql, [books], { only: [place.id] })).toMatchObject({ discrepancies: [] });
+    const [answer] = await trackEvents(database.sql, place.id, [eventOf(userId)]);
+    expect(answer).toMatchObject({ awardIds: [expect.any(String)] });
+  });
+});
+
+describe('the last of a badge', () => {
+  /** Two people, who both had the badge, reach it at once. @returns what each is awarded, and the statements. */
+  const reachAgain = async (place: TestCommunity, quantity: number, revoked: readonly number[]) => {
+    const { badge } = await createBadge(database.sql, place.system, { ...badgeOf(1_000n), quantity });
+    for (let n = 0; n < 2; n++) await catchUp(database.sql, badgeReached);
+    for (const [n, userId] of place.memberIds.entries()) {
+      const said = { badgeId: badge.id, userId, attachmentUrl: null, origin: ownOrigin };
+      const { award } = await awardBadge(database.sql, place.id, { ...said, idempotencyKey: `award ${n}` });
+      if (revoked.includes(n)) await revokeBadge(database.sql, place.system, award.id);
+    }
+    const moves = [{ unit: 'XP' as const, by: 2_000n }];
+    let awarded: unknown;
+    const statements = await database.statementsOf(async () => {
+      const answers = await postAll(
+        database.sql,
+        place.id,
+        place.memberIds.map((userId) => ({ ...unsaid, userId, eventType: 'adjustment', moves })),
+      );
+      awarded = answers.map((one) => ('awardIds' in one ? one.awardIds.length : one.code));
+    });
+    return { awarded, statements };
+  };
+
+  it('goes to nobody who had it, also when it was meant for another who had it', async () => {
+    const place = await newCommunity(database.resources);
+    expect((await reachAgain(place, 1, [0, 1])).awarded).toEqual([0, 0]);
+  });
+
+  it('is decided once where the other still holds it', async () => {
+    const place = await newCommunity(database.resources);
+    const { awarded, statements } = await reachAgain(place, 2, [0]);
+    expect(awarded).toEqual([0, 0]);
+    expect(times(statements, 'writePostings')).toBe(1);
   });
 });
