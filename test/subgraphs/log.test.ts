@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connect, type Sql, transaction } from '../../subgraphs/db.ts';
 import { newId } from '../../subgraphs/id.ts';
 import { eventsAfter, extentOf, pruneLog, type StreamId } from '../../subgraphs/log.ts';
-import { catchUp, keepReading, type LogReader } from '../../subgraphs/log-reader.ts';
+import { catchUp, keepReading, type LogReader, readersBehind } from '../../subgraphs/log-reader.ts';
 import { openTail } from '../../subgraphs/log-tail.ts';
 import { freshDatabase, type TestDatabase } from '../kit/database.ts';
 
@@ -162,6 +162,25 @@ describe('log: background readers', () => {
     await catchUp(database.sql, reader);
     const handled = await Promise.all(streams.map(({ communityId }) => reader.handled(communityId)));
     expect(handled).toEqual([[], [1, 2, 3], [1, 2, 3]]);
+  });
+
+  it('are asked for at once, and those that have nothing to do do nothing', async () => {
+    const [idle, busy] = [await recordingReader(), await recordingReader()];
+    const id = newStream();
+    await append(id);
+    for (const reader of [idle, busy]) await catchUp(database.sql, reader);
+    expect(await readersBehind(database.sql, [idle, busy])).toEqual([]);
+    await append(id);
+    await catchUp(database.sql, idle);
+    expect(await readersBehind(database.sql, [idle, busy])).toEqual([busy]);
+    const fresh = await recordingReader();
+    expect(await readersBehind(database.sql, [fresh, idle])).toEqual([fresh]);
+    const statements = await database.statementsOf(async () => {
+      const reading = keepReading(database.sql, database.resources.tail, [idle, busy], () => {});
+      await vi.waitUntil(async () => (await busy.handled(id.communityId)).length === 2, { interval: 20 });
+      await reading.stop();
+    });
+    expect(statements.filter((name) => name.startsWith('catchUp'))).toHaveLength(1);
   });
 
   it('are woken by what is appended', async () => {

@@ -228,7 +228,7 @@ describe('nodes', () => {
     );
     // What a gateway asks of itself, now and then.
     const others =
-      /^(authenticate|principal|keyOf|apiKey|credentialChanges|settleSpendings|KeyUses|readGrowth|catchUp|handleSome)/i;
+      /^(authenticate|principal|keyOf|apiKey|credentialChanges|settleSpendings|KeyUses|readGrowth|readersBehind|catchUp|handleSome)/i;
     expect(statements.filter((name) => !others.test(name)).sort()).toEqual([
       'channelsById',
       'messagesById',
