@@ -97,6 +97,9 @@ export async function revokeBadge(sql: Sql, principal: Principal, awardId: strin
   const { userId, badgeId } = award;
   const revoke = async (tx: Sql) => {
     await lockProfiles(tx, communityId, [userId]);
+    // Whoever was first may have taken it back otherwise: by a reversal of what brought it.
+    const [held] = await awardsById(tx, communityId, [awardId]);
+    if (held?.revokedAt != null) return;
     const rewards = await tx<{ id: string; unit: 'XP' | 'COINS'; amount: bigint }[]>`
       -- revokeBadge: what it brought
       select id, unit, amount

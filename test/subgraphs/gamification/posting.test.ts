@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Sql, transaction } from '../../../subgraphs/db.ts';
-import { adjustBalance, spendBalance } from '../../../subgraphs/gamification/adjustment.ts';
+import { adjustBalance, reverseEvent, spendBalance } from '../../../subgraphs/gamification/adjustment.ts';
 import { awardBadge, revokeBadge } from '../../../subgraphs/gamification/badge-award.ts';
 import { createBadge } from '../../../subgraphs/gamification/badge-change.ts';
 import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
@@ -23,7 +23,12 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const waiting = async () => (await database.sql`select from pg_locks where not granted`).length;
+/** How many wait for a lock in this database: the server has those of other test files too. */
+const waiting = async () => {
+  const rows = await database.sql`
+    select from pg_locks join pg_stat_activity a using (pid) where not granted and a.datname = current_database()`;
+  return rows.length;
+};
 
 /** Tracks one event of each, while `meanwhile` holds what they have to wait for. Tells the statements too. */
 async function trackWhile(
@@ -290,5 +295,34 @@ describe('the last of a badge', () => {
     const { awarded, statements } = await reachAgain(place, 2, [0]);
     expect(awarded).toEqual([0, 0]);
     expect(times(statements, 'writePostings')).toBe(1);
+  });
+});
+
+describe('a badge that is taken back', () => {
+  it('is not once more where a reversal took it first', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await createBadge(database.sql, place.system, badgeOf(50n));
+    const [tracked] = (await trackEvents(database.sql, place.id, [eventOf(userId)])) as Tracked[];
+    const { eventId = '', awardIds: [awardId = ''] = [] } = tracked ?? {};
+    let reversing: Promise<unknown> | undefined;
+    let revoking: ReturnType<typeof revokeBadge> | undefined;
+    await transaction(database.sql, async (tx) => {
+      await lockProfiles(tx, place.id, [userId]);
+      const reversal = { eventId, reference: 'back', reason: null, metadata: null, origin: ownOrigin };
+      reversing = reverseEvent(database.sql, place.id, reversal);
+      await vi.waitUntil(async () => (await waiting()) === 1, { timeout: 10_000, interval: 20 });
+      revoking = revokeBadge(database.sql, place.system, awardId);
+      await vi.waitUntil(async () => (await waiting()) === 2, { timeout: 10_000, interval: 20 });
+    });
+    await reversing;
+    expect(await revoking).toMatchObject({ id: awardId, revokedAt: expect.any(Date) });
+    const events = await database.sql<{ type: string }[]>`
+      select event_type as type from gamification.event where community_id = ${place.id} order by event_type`;
+    expect(events.map(({ type }) => type)).toEqual(['purchase', 'reversal']);
+    expect(
+      await database.sql`
+      select from identity.audit_entry where community_id = ${place.id} and action = 'BADGE_REVOKED'`,
+    ).toEqual([]);
   });
 });
