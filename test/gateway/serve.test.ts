@@ -126,7 +126,11 @@ describe('shutting down', () => {
     await lock`begin`;
     await lock`lock table community.member in access exclusive mode`;
     const asked = client.iterate({ query: '{ users(first: 1) { nodes { id } } }' }).next();
-    const waiting = async () => (await database.sql`select from pg_locks where not granted`).length;
+    const waiting = async () => {
+      const rows = await database.sql`
+        select from pg_locks join pg_stat_activity a using (pid) where not granted and a.datname = current_database()`;
+      return rows.length;
+    };
     await expect.poll(waiting, { timeout: 5_000 }).toBe(1);
     const closing = other.close();
     await lock`commit`;

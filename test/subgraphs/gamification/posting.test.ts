@@ -5,11 +5,14 @@ import { awardBadge, revokeBadge } from '../../../subgraphs/gamification/badge-a
 import { createBadge } from '../../../subgraphs/gamification/badge-change.ts';
 import { badgeReached } from '../../../subgraphs/gamification/badge-reached.ts';
 import { type Tracked, trackEvents } from '../../../subgraphs/gamification/event.ts';
+import { readAhead } from '../../../subgraphs/gamification/ground.ts';
 import { ownOrigin } from '../../../subgraphs/gamification/origin.ts';
 import { post, postAll } from '../../../subgraphs/gamification/posting.ts';
 import { curveLock, holdOffPostings } from '../../../subgraphs/gamification/posting-lock.ts';
 import { lockProfiles } from '../../../subgraphs/gamification/profile-lock.ts';
+import { plainRule, setRules } from '../../../subgraphs/gamification/rule.ts';
 import { books } from '../../../subgraphs/gamification/verify.ts';
+import { newId } from '../../../subgraphs/id.ts';
 import { catchUp } from '../../../subgraphs/log-reader.ts';
 import { verify } from '../../../subgraphs/verify.ts';
 import { eventOf, newCommunity, type TestCommunity } from '../../kit/community.ts';
@@ -122,6 +125,23 @@ describe('what was decided on', () => {
     expect(await database.sql`select score from gamification.score where community_id = ${place.id}`).toEqual(
       [{ score: 100n }],
     );
+  });
+
+  it('is read again when a limit, looked up after all else, would have it refused', async () => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    const isCosting = { field: 'metadata.item', operator: 'EXISTS' as const, values: [] };
+    await setRules(database.sql, place.id, [
+      { id: newId('Rule'), ...plainRule('order', { en: 'First order' }, { POINTS: 100 }), lifetimeCap: 1 },
+      { id: newId('Rule'), ...plainRule('order', { en: 'Item' }, { POINTS: -60 }), conditions: [isCosting] },
+    ]);
+    await trackEvents(database.sql, place.id, [eventOf(userId, { eventType: 'visit' })]);
+    const posting = { ...unsaid, userId, eventType: 'order', metadata: { item: 'mug' } };
+    const ahead = await readAhead(database.sql, place.id, [posting]);
+    // The limit is used up by what brings the points: by the balance of before, there are too few.
+    await trackEvents(database.sql, place.id, [eventOf(userId, { eventType: 'order' })]);
+    const answers = await postAll(database.sql, place.id, [posting], newId, ahead);
+    expect(answers).toMatchObject([{ entries: [{ unit: 'POINTS', amount: -60n, balanceAfter: 40n }] }]);
   });
 
   it('is decided again after a deadlock, which people who are new can bring', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { transaction } from '../../../subgraphs/db.ts';
 import { demoRandom } from '../../../subgraphs/demo.ts';
+import { trackEvents } from '../../../subgraphs/gamification/event.ts';
 import type { LeaderboardSettings } from '../../../subgraphs/gamification/leaderboard.ts';
 import { createLeaderboard } from '../../../subgraphs/gamification/leaderboard-change.ts';
 import {
@@ -11,6 +12,7 @@ import {
   standingsOf,
   standingsPage,
 } from '../../../subgraphs/gamification/rank.ts';
+import { plainRule, setRules } from '../../../subgraphs/gamification/rule.ts';
 import { divideBuckets } from '../../../subgraphs/gamification/score.ts';
 import {
   type Bucket,
@@ -19,8 +21,9 @@ import {
   joined,
   mostInBucket,
 } from '../../../subgraphs/gamification/score-bucket.ts';
+import { newId } from '../../../subgraphs/id.ts';
 import { pageRequestBy } from '../../../subgraphs/page.ts';
-import { newCommunity } from '../../kit/community.ts';
+import { eventOf, newCommunity } from '../../kit/community.ts';
 import { freshDatabase, type TestDatabase } from '../../kit/database.ts';
 
 let database: TestDatabase;
@@ -258,6 +261,22 @@ describe('scores: buckets', () => {
     const buckets = await bucketsOf(communityId, runId);
     expect(buckets.length).toBeLessThan(8);
     expect(buckets.map(({ people }) => people)).toEqual(buckets.map(({ stored }) => stored));
+  });
+
+  it('are divided after the events that filled them', async () => {
+    const { id, system, memberIds } = await newCommunity(database.resources, { members: 1_100 });
+    const awards = [{ unit: 'XP' as const, amount: '1', perUnit: true }];
+    await setRules(database.sql, id, [
+      { id: newId('Rule'), ...plainRule('step', { en: 'Steps' }, {}), awards },
+    ]);
+    await createLeaderboard(database.sql, system, { ...settings, windows: ['ALL_TIME'] }, 'key', today);
+    const steps = memberIds.map((userId, n) => eventOf(userId, { eventType: 'step', amount: String(n + 1) }));
+    await trackEvents(database.sql, id, steps.slice(0, 1_000));
+    await trackEvents(database.sql, id, steps.slice(1_000));
+    const [run] = await runsOf(id);
+    const buckets = await bucketsOf(id, run?.id ?? 0n);
+    expect(buckets.map(({ stored }) => stored)).toEqual([0, 512, 512, 76]);
+    expect(buckets.map(({ people }) => people)).toEqual([0, 512, 512, 76]);
   });
 
   it('of a run that is built are divided without waiting for those who post in others', async () => {
