@@ -33,25 +33,21 @@ export async function createBadge(
     const id = newId('Badge');
     const [made] = await tx<Badge[]>`
       -- createBadge
-      with made as (
-        insert into gamification.badge (
-          community_id, id, title, description, image_url, dark_image_url, quantity, enabled, requires_attachment,
-          xp_reward, coins_reward, measure, at_least, idempotency_key, made_from
-        )
-        select ${communityId}, ${id}, b.title, b.description, b."imageUrl", b."darkImageUrl", b.quantity, b.enabled,
-          b."requiresAttachment", b."xpReward", b."coinsReward", b.measure, b."atLeast", ${idempotencyKey},
-          ${textOf(content)}::text::jsonb
-        from ${contentOf(tx, content)}
-        where (
-          select count(*) from gamification.badge where community_id = ${communityId} and deleted_at is null
-        ) < ${mostBadges}
-        on conflict (community_id, idempotency_key) do nothing
-        returning *
-      ), told as (
-        select ${toldOf(tx, communityId)} from made where enabled and measure is not null
+      insert into gamification.badge (
+        community_id, id, title, description, image_url, dark_image_url, quantity, enabled, requires_attachment,
+        xp_reward, coins_reward, measure, at_least, idempotency_key, made_from
       )
-      select ${badgeColumns(tx)} from made, (select count(*) from told) t`;
+      select ${communityId}, ${id}, b.title, b.description, b."imageUrl", b."darkImageUrl", b.quantity, b.enabled,
+        b."requiresAttachment", b."xpReward", b."coinsReward", b.measure, b."atLeast", ${idempotencyKey},
+        ${textOf(content)}::text::jsonb
+      from ${contentOf(tx, content)}
+      where (
+        select count(*) from gamification.badge where community_id = ${communityId} and deleted_at is null
+      ) < ${mostBadges}
+      on conflict (community_id, idempotency_key) do nothing
+      returning ${badgeColumns(tx)}`;
     if (made !== undefined) {
+      await badgesOpened(tx, communityId, { id });
       await noteAudit(tx, communityId, principal, { action: 'BADGE_CREATED', details: told(made) });
       return { badge: made, replayed: false };
     }
@@ -114,11 +110,10 @@ export async function updateBadge(
         from ${contentOf(tx, content)}
         where community_id = ${communityId} and id = ${id}
         returning badge.*
-      ), told as (
-        select ${toldOf(tx, communityId)} from changed where ${opened}
       )
-      select ${badgeColumns(tx)} from changed, (select count(*) from told) t`;
+      select ${badgeColumns(tx)} from changed`;
     if (after === undefined) throw noBadge(id);
+    if (opened) await badgesOpened(tx, communityId, { id });
     await noteChange(tx, principal, 'BADGE_UPDATED', { id }, told(before), told(after));
     return after;
   });
@@ -147,21 +142,24 @@ function noBadge(id: string): Refusal {
   return new Refusal('NOT_FOUND', `No badge has the id "${id}".`, {}, ['input', 'id']);
 }
 
-/** Tells that people may have reached badges of a measure by nothing that they did. */
-export async function badgesOpened(sql: Sql, communityId: string, measure: Measure): Promise<void> {
+/**
+ * Tells that people may have reached a badge, or those of a measure, by nothing that they did: those that award themselves
+ * are then awarded to them. Call it after all that is defined was changed, as everybody waits in this order.
+ */
+export async function badgesOpened(
+  sql: Sql,
+  communityId: string,
+  which: { id: string } | { measure: Measure },
+): Promise<void> {
   await sql`
     -- badgesOpened
-    select ${toldOf(sql, communityId)}
+    select log.append(${communityId}, 'badges', jsonb_build_array(jsonb_build_object(
+      'kind', 'BadgeOpened', 'payload', jsonb_build_object('badgeId', id, 'after', '')
+    )))
     from gamification.badge
-    where community_id = ${communityId} and measure = ${measure} and enabled and deleted_at is null
+    where community_id = ${communityId} and measure is not null and enabled and deleted_at is null
+      and ${'id' in which ? sql`id = ${which.id}` : sql`measure = ${which.measure}`}
     order by id`;
-}
-
-/** Tells that people who reached the badge of this row are to be awarded it. */
-function toldOf(sql: Sql, communityId: string) {
-  return sql`log.append(${communityId}, 'badges', jsonb_build_array(jsonb_build_object(
-    'kind', 'BadgeOpened', 'payload', jsonb_build_object('badgeId', id, 'after', '')
-  )))`;
 }
 
 /** What is set of a badge, as a row to select from. */

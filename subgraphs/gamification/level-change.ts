@@ -87,7 +87,7 @@ async function follow(tx: Sql, communityId: string, after: string, most: number)
     communityId,
     people.filter(({ from, to }) => from !== to),
   );
-  if (last === undefined || people.length < most) await badgesOpened(tx, communityId, 'LEVEL');
+  if (last === undefined || people.length < most) await badgesOpened(tx, communityId, { measure: 'LEVEL' });
   else
     await tx`
       -- follow: what is left
