@@ -40,7 +40,7 @@ export function definitionsOf(
   communityId: string,
   version: string | null,
 ): Definitions | Promise<Definitions> {
-  return known.get(keyOf(communityId, version), () => readDefinitions(sql, communityId));
+  return known.get(keyOf(communityId, version), sql, () => readDefinitions(sql, communityId));
 }
 
 function keyOf(communityId: string, version: string | null): string {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { transaction } from '../../../subgraphs/db.ts';
+import { connect, transaction } from '../../../subgraphs/db.ts';
 import { awardBadge, revokeBadge } from '../../../subgraphs/gamification/badge-award.ts';
 import { createBadge, deleteBadge, updateBadge } from '../../../subgraphs/gamification/badge-change.ts';
 import { definitionsOf } from '../../../subgraphs/gamification/definition.ts';
@@ -153,6 +153,22 @@ describe('definitions', () => {
     };
     expect(await reads()).toBe(1);
     expect(await reads()).toBe(0);
+  });
+
+  it('are read by transactions that have all connections, while others wait for one to read them', async () => {
+    const place = await newCommunity(database.resources);
+    const few = connect(database.url, { max: 2 });
+    const version = await versionOf(place);
+    let reading: unknown;
+    await transaction(few, (one) =>
+      transaction(few, async (other) => {
+        reading = definitionsOf(few, place.id, version);
+        for (const tx of [one, other])
+          expect(await definitionsOf(tx, place.id, version)).toMatchObject({ version });
+      }),
+    );
+    expect(await reading).toMatchObject({ version });
+    await few.end({ timeout: 5 });
   });
 
   it('are heeded by the very next event, whoever changed them', async () => {
