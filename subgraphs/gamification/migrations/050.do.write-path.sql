@@ -13,21 +13,25 @@ alter table gamification.profile alter column begun set default false;
 create function gamification.hold(in_community text, definitions uuid, users text[], versions text[]) returns boolean
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
-  same bigint;
+  held text;
+  same boolean;
 begin
-  perform pg_advisory_xact_lock_shared(4107, hashtext(in_community)),
-    pg_advisory_xact_lock_shared(hashtextextended('laurel.score ' || in_community, 0));
-  -- One by one, by the key, in the order that everybody locks in.
-  perform from unnest(users, versions) as u(id, version)
-  cross join lateral (
-    select from gamification.profile p
-    where p.community_id = in_community and p.user_id = u.id and p.xmin = u.version::xid
-    for update
-  ) p;
-  get diagnostics same = row_count;
-  return same = cardinality(users) and definitions is not distinct from (
+  -- Assigned, since a statement would cost several times as much.
+  held := pg_advisory_xact_lock_shared(4107, hashtext(in_community))::text;
+  held := pg_advisory_xact_lock_shared(hashtextextended('laurel.score ' || in_community, 0))::text;
+  select count(*) = cardinality(users) and definitions is not distinct from (
     select d.version from gamification.definition d where d.community_id = in_community
-  );
+  ) into same
+  from (
+    -- One by one, by the key, in the order that everybody locks in.
+    select from unnest(users, versions) as u(id, version)
+    cross join lateral (
+      select from gamification.profile p
+      where p.community_id = in_community and p.user_id = u.id and p.xmin = u.version::xid
+      for update
+    ) p
+  ) p;
+  return same;
 end
 $$;
 
@@ -39,36 +43,25 @@ create function gamification.move_scores(
 ) returns bigint[]
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
-  moved bigint[]; -- the run of each score that changed
-  befores bigint[];
-  afters bigint[];
-  gone record;
   full_runs bigint[];
 begin
-  with kept as (
+  with change as (
+    select * from unnest(runs, users, amounts) as c(run_id, user_id, amount)
+  ), kept as (
     insert into gamification.score as s (community_id, run_id, user_id, score)
-    select in_community, c.run_id, c.user_id, c.amount
-    from unnest(runs, users, amounts) as c(run_id, user_id, amount)
-    where c.amount is not null
+    select in_community, run_id, user_id, amount from change where amount is not null
     on conflict (community_id, run_id, user_id) do update set score = s.score + excluded.score, was = s.score
     returning run_id, was, score
-  )
-  select array_agg(run_id), array_agg(was), array_agg(score) into moved, befores, afters from kept;
-  if array_position(amounts, null) is not null then
-    with left_out as (
-      delete from gamification.score s
-      using unnest(runs, users, amounts) as c(run_id, user_id, amount)
-      where s.community_id = in_community and s.run_id = c.run_id and s.user_id = c.user_id and c.amount is null
-      returning s.run_id, s.score
-    )
-    select array_agg(run_id) as runs, array_agg(score) as scores into gone from left_out;
-    moved := moved || gone.runs;
-    befores := befores || gone.scores; -- none has a score after, and so there are fewer of those
-  end if;
-  update gamification.score_run set changes = changes + 1 where community_id = in_community and id = any(moved);
-  with step as (
+  ), gone as (
+    delete from gamification.score s
+    using change c
+    where s.community_id = in_community and s.run_id = c.run_id and s.user_id = c.user_id and c.amount is null
+    returning s.run_id, s.score
+  ), touched as (
+    update gamification.score_run set changes = changes + 1 where community_id = in_community and id = any(runs)
+  ), step as (
     select m.run_id, t.score, sum(t.people) as people
-    from unnest(moved, befores, afters) as m(run_id, before, after)
+    from (select run_id, was, score from kept union all select run_id, score, null from gone) as m(run_id, before, after)
     cross join lateral (values (m.before, -1), (m.after, 1)) as t(score, people)
     where t.score is not null
     group by m.run_id, t.score
@@ -111,8 +104,6 @@ create function gamification.add_scores(
 ) returns bigint[]
 language plpgsql volatile set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
-  first date;
-  last date;
   units text[] := array_remove(array[
     case when num_nonnulls(variadic xp) > 0 then 'XP' end, case when num_nonnulls(variadic coins) > 0 then 'COINS' end,
     case when num_nonnulls(variadic points) > 0 then 'POINTS' end,
@@ -122,10 +113,10 @@ declare
   in_users text[];
   in_amounts bigint[];
 begin
-  select min(d), max(d) into first, last from unnest(days) d;
   -- The rows of the runs come one after another, in one order; whoever waits for them then sees what was done meanwhile.
   perform from gamification.score_run
-  where community_id = in_community and unit = any(units) and not dropped and first_day <= last and last_day >= first
+  where community_id = in_community and unit = any(units) and not dropped
+    and first_day <= (select max(d) from unnest(days) d) and last_day >= (select min(d) from unnest(days) d)
   order by id
   for update;
   if not found then return null; end if;
