@@ -46,8 +46,8 @@ const tries = 100;
  * @returns one answer per posting, in their order; a Refusal where one was refused.
  * @throws nothing but faults; in the answers: RULE_NOT_FOUND, VALIDATION_FAILED, IDEMPOTENCY_KEY_REUSED,
  * INSUFFICIENT_BALANCE, LIMIT_EXCEEDED
- * @cost one statement where nothing was read, and one that writes; for many, for people who are new and for badges up to
- * seven in two round trips, and those of the transaction; for repeats two.
+ * @cost one statement where nothing was read, and one that writes; for many, for people who are new and where badges come a
+ * transaction with those of `readLocked` too, and up to three of badges; for repeats two.
  */
 export async function postAll(
   sql: Sql,
