@@ -83,18 +83,16 @@ async function handleSome(sql: Sql, reader: LogReader, except: string[]): Promis
   });
 }
 
-/** Those that have something to handle, in some community. @cost one statement, O(communities) rows */
+/** Those that have something to handle, in some community. @cost one statement, O(readers x communities) rows */
 export async function readersBehind(sql: Sql, readers: readonly LogReader[]): Promise<LogReader[]> {
   const names = readers.map(({ name }) => name);
   const rows = await sql<{ name: string }[]>`
     -- readersBehind
-    select w.name
+    select distinct w.name
     from unnest(${names}::text[], ${readers.map(({ stream }) => stream)}::text[]) as w(name, stream)
-    where exists (
-      select from log.stream s
-      left join log.reader r on r.community_id = s.community_id and r.stream = s.name and r.name = w.name
-      where s.name = w.stream and s.last > coalesce(r.position, 0)
-    )`;
+    join log.stream s on s.name = w.stream
+    left join log.reader r on r.community_id = s.community_id and r.stream = s.name and r.name = w.name
+    where s.last > coalesce(r.position, 0)`;
   const behind = new Set(rows.map(({ name }) => name));
   return readers.filter(({ name }) => behind.has(name));
 }
@@ -120,14 +118,14 @@ export function keepReading(
   let stopped = false;
   const read = async () => {
     let handled = false;
-    try {
-      for (const reader of await readersBehind(sql, readers)) {
-        if (stopped) break;
-        const more = await catchUp(sql, reader).catch(onFault);
-        handled ||= more === true;
-      }
-    } catch (error) {
+    const behind = await readersBehind(sql, readers).catch((error) => {
       onFault(error);
+      return readers;
+    });
+    for (const reader of behind) {
+      if (stopped) break;
+      const more = await catchUp(sql, reader).catch(onFault);
+      handled ||= more === true;
     }
     // What readers write may be told by the log too.
     if (handled) tail.wake();

@@ -1,18 +1,21 @@
 import { LRUCache } from 'lru-cache';
 
-// What doesn't change under its key, kept in memory for as long as it fits.
+// What seldom changes, kept in memory for as long as it fits.
 
 export interface Remembered<Value> {
+  /** The latest value that was set. */
+  get(key: string): Value | undefined;
+  set(key: string, value: Value): void;
   /**
-   * The value of a key; who asks by the same connection or pool while it is read waits for that reading. A transaction
-   * waits for none of the pool's, which may wait for its connection.
+   * Reads; who reads the same by the same connection or pool meanwhile waits for that reading. A transaction waits for none
+   * of the pool's, which may wait for its connection.
+   * @param what  one of all that are read by it.
    * @throws what `read` throws
    */
-  get(key: string, by: object, read: () => Promise<Value>): Value | Promise<Value>;
-  set(key: string, value: Value): void;
+  read(by: object, what: string, read: () => Promise<Value>): Promise<Value>;
 }
 
-/** @param mostSize  of all values together; the ones not asked for longest go first. */
+/** @param mostSize  of all values together; the ones not asked for longest go first. One that is larger isn't kept. */
 export function remembered<Value extends object>(
   mostSize: number,
   sizeOf: (value: Value) => number,
@@ -20,15 +23,14 @@ export function remembered<Value extends object>(
   const values = new LRUCache<string, Value>({ maxSize: mostSize, sizeCalculation: sizeOf });
   const reading = new WeakMap<object, Map<string, Promise<Value>>>();
   return {
-    get(key, by, read) {
-      const known = values.get(key);
-      if (known !== undefined) return known;
-      const own = reading.get(by) ?? new Map<string, Promise<Value>>();
-      reading.set(by, own);
-      return once(own, key, read);
-    },
+    get: (key) => values.get(key),
     set: (key, value) => {
       values.set(key, value);
+    },
+    read(by, what, read) {
+      const own = reading.get(by) ?? new Map<string, Promise<Value>>();
+      reading.set(by, own);
+      return once(own, what, read);
     },
   };
 }

@@ -43,8 +43,10 @@ export function badgesAmong(all: readonly Awardable[]): Badges {
   const byMeasure = new Map<Measure, (Criterion & { badge: Awardable; age: number })[]>();
   for (const [age, badge] of all.entries()) {
     if (badge.criterion === null || !badge.enabled) continue;
-    const { measure } = badge.criterion;
-    byMeasure.set(measure, [...(byMeasure.get(measure) ?? []), { ...badge.criterion, badge, age }]);
+    const own = byMeasure.get(badge.criterion.measure);
+    const one = { ...badge.criterion, badge, age };
+    if (own === undefined) byMeasure.set(one.measure, [one]);
+    else own.push(one);
   }
   for (const own of byMeasure.values())
     own.sort((one, other) => (one.atLeast < other.atLeast ? -1 : one.atLeast > other.atLeast ? 1 : 0));

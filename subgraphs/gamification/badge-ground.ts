@@ -60,9 +60,23 @@ export async function hadBefore(
       awards.filter(({ badgeId }) => badgeId !== award?.badgeId).map(({ badgeId }) => ({ userId, badgeId })),
     )
     .filter(({ userId, badgeId }) => !lookedUp.has(`${badgeId} ${userId}`));
-  for (const { userId, badgeId } of pairs) lookedUp.add(`${badgeId} ${userId}`);
-  const known = await hadOf(tx, communityId, pairs);
-  return known.size === 0 ? undefined : new Map([...had, ...known]);
+  const lookUp = (all: readonly { userId: string; badgeId: string }[]) => {
+    for (const { userId, badgeId } of all) lookedUp.add(`${badgeId} ${userId}`);
+    return hadOf(tx, communityId, all);
+  };
+  const known = await lookUp(pairs);
+  if (known.size === 0) return undefined;
+  // These go to others now, of whom it is asked at once.
+  const badgeIds = [
+    ...new Set(
+      pairs.filter((one) => known.has(`${one.badgeId} ${one.userId}`)).map(({ badgeId }) => badgeId),
+    ),
+  ];
+  const userIds = [...new Set(decided.map(({ posting }) => posting.userId))];
+  const others = userIds
+    .flatMap((userId) => badgeIds.map((badgeId) => ({ userId, badgeId })))
+    .filter(({ userId, badgeId }) => !lookedUp.has(`${badgeId} ${userId}`));
+  return new Map([...had, ...known, ...(await lookUp(others))]);
 }
 
 /**

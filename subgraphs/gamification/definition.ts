@@ -13,6 +13,8 @@ export interface Definitions extends Standing {
   version: string | null;
   /** The enabled rules by event type, oldest first. */
   rules: Ground['rules'];
+  /** In characters of JSON. */
+  size: number;
 }
 
 /** What is looked at of a community whatever happens in it. */
@@ -22,13 +24,10 @@ export interface Standing {
   badges: Badges;
 }
 
-/** So much is remembered, in levels, badges and rules of all communities: some tens of megabytes. */
-const mostRemembered = 100_000;
+/** So much is remembered of all communities, in characters of JSON; a community's are at most about 30 million. */
+const mostRemembered = 50_000_000;
 
-const known = remembered<Definitions>(
-  mostRemembered,
-  ({ rules, levels, badges }) => 1 + [...rules.values()].flat().length + levels.length + badges.byId.size,
-);
+const latest = remembered<Definitions>(mostRemembered, ({ size }) => size);
 
 /**
  * The definitions of a version, or newer ones where it is over.
@@ -40,11 +39,9 @@ export function definitionsOf(
   communityId: string,
   version: string | null,
 ): Definitions | Promise<Definitions> {
-  return known.get(keyOf(communityId, version), sql, () => readDefinitions(sql, communityId));
-}
-
-function keyOf(communityId: string, version: string | null): string {
-  return `${communityId} ${version}`;
+  const known = latest.get(communityId);
+  if (known !== undefined && known.version === version) return known;
+  return latest.read(sql, `${communityId} ${version}`, () => readDefinitions(sql, communityId));
 }
 
 async function readDefinitions(sql: Sql, communityId: string): Promise<Definitions> {
@@ -63,8 +60,9 @@ async function readDefinitions(sql: Sql, communityId: string): Promise<Definitio
   if (row === undefined) throw new Error('A query without a table gave no row.');
   const rules = new Map<string, Rule[]>();
   for (const rule of row.rules ?? []) rules.set(rule.eventType, [...(rules.get(rule.eventType) ?? []), rule]);
-  const definitions = { version: row.version, rules, ...standingOf(row) };
-  known.set(keyOf(communityId, row.version), definitions);
+  const size = JSON.stringify(row).length;
+  const definitions = { version: row.version, size, rules, ...standingOf(row) };
+  latest.set(communityId, definitions);
   return definitions;
 }
 

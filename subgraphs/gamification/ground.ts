@@ -19,6 +19,8 @@ import type { Unit } from './unit.ts';
 
 /** What is read of postings before anything is locked. What came of it meanwhile, writing finds out. */
 export interface Ahead {
+  /** Of the definitions that the rules are of. */
+  version: string | null;
   /** The enabled rules of each event type. */
   rules: Ground['rules'];
   /** The events that stand under references already, by `referenceOf`. */
@@ -129,7 +131,7 @@ export async function readAhead(
     profiles === undefined
       ? undefined
       : { moment: { recordedAt, today }, definitions, ...profilesOf(profiles ?? []) };
-  return { rules, known, userIds: row.userIds ?? [], unlocked };
+  return { version: definitions.version, rules, known, userIds: row.userIds ?? [], unlocked };
 }
 
 /** The profiles of the query `person`, as JSON in a statement. */
@@ -200,6 +202,12 @@ export interface Read extends Ground {
   isPlaced: boolean;
 }
 
+/** What was read of a batch under lock. */
+export interface ReadLocked extends Read {
+  /** Of the definitions as they are by then. */
+  version: string | null;
+}
+
 /**
  * Locks the people of postings and reads all that is decided on.
  * @cost two statements in one round trip; one more for each of these: limits or times, badges that are named or taken
@@ -210,7 +218,7 @@ export async function readLocked(
   communityId: string,
   postings: readonly Posting[],
   ahead: Pick<Ahead, 'rules' | 'known'>,
-): Promise<Read> {
+): Promise<ReadLocked> {
   const userIds = [...new Set(postings.map(({ userId }) => userId))].sort();
   // Sent without waiting for each other: the others read with a snapshot that is newer than the locks.
   const read = () =>
@@ -220,13 +228,14 @@ export async function readLocked(
       placesFor(tx, communityId, postings, ahead),
       badgesFor(tx, communityId, postings),
     ]);
-  let [profiles, { moment, standing }, places, held] = await read();
+  let [profiles, { moment, version, standing }, places, held] = await read();
   if (profiles.size < userIds.length) {
     await addProfiles(tx, communityId, userIds);
-    [profiles, { moment, standing }, places, held] = await read();
+    [profiles, { moment, version, standing }, places, held] = await read();
   }
   const ground = groundOf(moment, standing, places, postings, ahead);
-  return { ...ground, profiles, versions: undefined, badges: { all: standing.badges, ...held } };
+  const badges = { all: standing.badges, ...held };
+  return { ...ground, profiles, versions: undefined, badges, version };
 }
 
 /** What is the same for all postings of a batch, read under lock: how many of a badge are left is remembered by nobody. */
@@ -234,14 +243,14 @@ async function readCommon(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
-): Promise<{ moment: Moment; standing: Standing }> {
+): Promise<{ moment: Moment; version: string | null; standing: Standing }> {
   const named = postings.flatMap(({ award }) => award?.badgeId ?? []);
-  const [row] = await tx<(Moment & StandingRow)[]>`
+  const [row] = await tx<(Moment & StandingRow & { version: string | null })[]>`
     -- readCommon
-    select ${momentIn(tx, communityId)}, ${standingIn(tx, communityId, named)} from ${clock(tx)}`;
+    select ${momentIn(tx, communityId)}, ${versionIn(tx, communityId)} as version, ${standingIn(tx, communityId, named)} from ${clock(tx)}`;
   if (row === undefined) throw new Error('A query without a table gave no row.');
-  const { recordedAt, today, ...standing } = row;
-  return { moment: { recordedAt, today }, standing: standingOf(standing) };
+  const { recordedAt, today, version, ...standing } = row;
+  return { moment: { recordedAt, today }, version, standing: standingOf(standing) };
 }
 
 /** The columns of `Moment`, in a statement that has a `clock`. */

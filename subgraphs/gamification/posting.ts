@@ -33,7 +33,7 @@ export interface Posted {
   replayed: boolean;
 }
 
-/** Another transaction took the last of a badge meanwhile: what was decided no longer holds. */
+/** Another took the last of a badge or changed a rule meanwhile: what was decided no longer holds. */
 class Overtaken extends Error {}
 
 /** Whoever is overtaken has been so by somebody who is done, so this ends by itself; it is a bound against our own faults. */
@@ -123,7 +123,8 @@ export async function post(
   // Read under lock: nobody tries this again when another's event is there first.
   await lockProfiles(tx, communityId, [...new Set(postings.map(({ userId }) => userId))].sort());
   const ahead = await readAhead(tx, communityId, postings, { whole: false });
-  const { answers, full } = await postLocked(tx, communityId, postings, ahead, makeId);
+  const { rules, known } = ahead;
+  const { answers, full } = await postLocked(tx, communityId, postings, { rules, known }, makeId);
   await divideBuckets(tx, communityId, full);
   return answers;
 }
@@ -191,14 +192,16 @@ async function postUnlocked(
   return full && { answers: await answersTo(sql, communityId, decisions), full };
 }
 
+/** @param ahead  its version is given by whoever reads ahead again when it is over. @throws Overtaken */
 async function postLocked(
   tx: Sql,
   communityId: string,
   postings: readonly Posting[],
-  ahead: Pick<Ahead, 'rules' | 'known'>,
+  ahead: Pick<Ahead, 'rules' | 'known'> & Partial<Pick<Ahead, 'version'>>,
   makeId: typeof newId,
 ): Promise<Done> {
   const read = await readLocked(tx, communityId, postings, ahead);
+  if (ahead.version !== undefined && ahead.version !== read.version) throw new Overtaken();
   const { decisions, profiles } = await decideAwards(tx, communityId, read, postings, makeId);
   const refused = postings.filter((_posting, at) => decisions[at] instanceof Refusal);
   if (await areThereNow(tx, communityId, refused, ahead)) throw new Overtaken();

@@ -96,7 +96,12 @@ const content = {
   description: localizedTexts(2_000).nullish(),
   images: imageRules,
   awards: z.array(RuleAwardInput.rules).min(1, 'A rule has 1-8 awards.').max(8, 'A rule has 1-8 awards.'),
-  conditions: z.array(RuleConditionInput.rules).max(20, 'A rule has at most 20 conditions.'),
+  conditions: z
+    .array(RuleConditionInput.rules)
+    .max(20, 'A rule has at most 20 conditions.')
+    .refine((all) => all.flatMap(({ values }) => values).join('').length <= 20_000, {
+      message: 'The values of its conditions have at most 20,000 characters together.',
+    }),
   cooldownSeconds: cap(31_622_400).nullish(),
   dayCap: cap(1_000_000).nullish(),
   weekCap: cap(1_000_000).nullish(),
@@ -139,7 +144,7 @@ class CreateRuleInput {
 
   @Field(() => [RuleConditionInput], {
     defaultValue: [],
-    description: 'What all must hold for it to pay, at most 20.',
+    description: 'What all must hold for it to pay: at most 20, with 20,000 characters of values together.',
   })
   conditions!: RuleConditionInput[];
 
@@ -229,7 +234,7 @@ class UpdateRuleInput {
 
   @Field(() => [RuleConditionInput], {
     nullable: true,
-    description: 'What all must hold for it to pay, at most 20.',
+    description: 'What all must hold for it to pay: at most 20, with 20,000 characters of values together.',
   })
   conditions?: RuleConditionInput[];
 

@@ -6,6 +6,11 @@
 -- Whether anything was posted to it yet: what a person has from the beginning is reached by the first posting.
 alter table gamification.profile add column begun boolean not null default true;
 alter table gamification.profile alter column begun set default false;
+update gamification.profile p set begun = false
+where xp = 0 and coins = 0 and points = 0 and premium = 0 and badges = 0 and messages = 0 and replies = 0 and reactions = 0
+  and visits = 0 and referrals = 0 and socials = 0 and not exists (
+    select from gamification.ledger_entry e where e.community_id = p.community_id and e.user_id = p.user_id
+  );
 
 -- Holds the level curve and the set of score runs as they are, and people as they were read: nobody else changes them
 -- until the transaction ends. Gives whether all are still as they were read, and the definitions too.

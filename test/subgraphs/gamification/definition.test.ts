@@ -106,7 +106,27 @@ const changes: Record<string, (place: TestCommunity) => Promise<Change>> = {
   },
 };
 
+/** Each of what postings look at in a badge. */
+const ofBadges: [keyof typeof content, object][] = [
+  ['enabled', { enabled: false }],
+  ['requiresAttachment', { requiresAttachment: true }],
+  ['measure', { measure: 'COINS', atLeast: 5n }],
+  ['atLeast', { atLeast: 6n }],
+  ['quantity', { quantity: 9 }],
+  ['xpReward', { xpReward: 1n }],
+  ['coinsReward', { coinsReward: 1n }],
+  ['imageUrl', { imageUrl: 'https://example.org/new.png' }],
+];
+
 describe('the version of definitions', () => {
+  it.each(ofBadges)('is another after the %s of a badge has changed', async (_name, changed) => {
+    const place = await newCommunity(database.resources);
+    const id = await newBadge(place, { measure: 'XP', atLeast: 5n, quantity: 8 });
+    const before = await versionOf(place);
+    await updateBadge(database.sql, place.system, { id, ...changed, expectedVersion: null });
+    expect(await versionOf(place)).not.toBe(before);
+  });
+
   it.each(Object.entries(changes))('is another after %s', async (_name, prepare) => {
     const place = await newCommunity(database.resources);
     const other = await newCommunity(database.resources);
@@ -195,6 +215,16 @@ describe('definitions', () => {
     expect(await trackOne(place, 'visit', 1)).toMatchObject({ awardIds: [] });
     await revokeBadge(database.sql, place.system, made.id);
     expect(await trackOne(place, 'purchase', 1)).toMatchObject({ awardIds: [expect.any(String)] });
+  });
+
+  it('take the place of those of the version before', async () => {
+    const place = await newCommunity(database.resources);
+    const over = await versionOf(place);
+    await trackOne(place);
+    await database.sql`update gamification.level set min_xp = min_xp where community_id = ${place.id}`;
+    await trackOne(place);
+    const statements = await database.statementsOf(async () => definitionsOf(database.sql, place.id, over));
+    expect(statements).toEqual(['readDefinitions']);
   });
 
   it('of a version that is over are those of now', async () => {

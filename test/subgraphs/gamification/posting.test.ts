@@ -105,6 +105,23 @@ describe('what was decided on', () => {
     expect(times(statements, 'writePostings')).toBe(2);
   });
 
+  it.each([1, 20])('is read again when a rule has gone, for %i events', async (count) => {
+    const place = await newCommunity(database.resources);
+    const [userId = ''] = place.memberIds;
+    await trackEvents(database.sql, place.id, [eventOf(userId)]);
+    const { answers } = await trackWhile(
+      place,
+      Array.from({ length: count }, () => userId),
+      (tx) => lockProfiles(tx, place.id, [userId]),
+      async (tx) => {
+        await database.sql`
+          delete from gamification.rule where community_id = ${place.id} and event_type = 'purchase'`;
+        await tx`update gamification.profile set level = level where community_id = ${place.id}`;
+      },
+    );
+    expect(answers).toMatchObject(Array.from({ length: count }, () => ({ code: 'RULE_NOT_FOUND' })));
+  });
+
   it('counts in scores whose keeping has begun', async () => {
     const place = await newCommunity(database.resources);
     const [userId = ''] = place.memberIds;
@@ -308,6 +325,17 @@ describe('the last of a badge', () => {
   it('goes to nobody who had it, also when it was meant for another who had it', async () => {
     const place = await newCommunity(database.resources);
     expect((await reachAgain(place, 1, [0, 1])).awarded).toEqual([0, 0]);
+  });
+
+  it('is asked for once of all who might get it next', async () => {
+    const place = await newCommunity(database.resources, { members: 30 });
+    const { awarded, statements } = await reachAgain(
+      place,
+      1,
+      place.memberIds.map((_, n) => n),
+    );
+    expect(awarded).toEqual(place.memberIds.map(() => 0));
+    expect(times(statements, 'hadOf')).toBe(2);
   });
 
   it('is decided once where the other still holds it', async () => {

@@ -224,6 +224,17 @@ describe('rules: refusals', () => {
     ],
     [
       'VALIDATION_FAILED',
+      ['conditions'],
+      {
+        conditions: Array.from({ length: 3 }, (_, n) => ({
+          field: `metadata.${n}`,
+          operator: 'EQUALS',
+          values: Array.from({ length: 50 }, () => 'x'.repeat(134)),
+        })),
+      },
+    ],
+    [
+      'VALIDATION_FAILED',
       ['conditions', '0', 'field'],
       { conditions: [{ field: 'total', operator: 'EXISTS' }] },
     ],
