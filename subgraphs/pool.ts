@@ -13,6 +13,8 @@ export type Sql = postgres.Sql<{ bigint: bigint; date: string }>;
 
 /** How long a pool that has lost a connection may still answer what it was asked, in milliseconds. */
 const lastAnswersMs = 5_000;
+/** So many of them at most, or PostgreSQL would have no connections left for the newest. */
+const mostLost = 4;
 
 /** A pool of postgres.js, until it loses a connection. */
 interface Generation {
@@ -31,12 +33,16 @@ export function openPool(url: string, options: postgres.Options<Record<string, p
   const alive = new Set<postgres.Sql>([listener]);
   let ended = false;
   let now = open();
+  /** Those that may still answer, the oldest first. */
+  const lost: Sql[] = [];
 
   function open(): Generation {
     let isUsed = false;
     const own = {
       ...parsed,
       fetch_types: mustAsk(),
+      // What the server has said: `onparameter` is told of what is new, which for each pool all of it is.
+      parameters: {},
       onparameter() {
         isUsed = true;
         own.fetch_types = mustAsk();
@@ -45,6 +51,9 @@ export function openPool(url: string, options: postgres.Options<Record<string, p
         if (ended || !isUsed || generation.hasLost) return;
         generation.hasLost = true;
         if (now === generation) now = open();
+        lost.push(generation.sql);
+        const oldest = lost.length > mostLost ? lost.shift() : undefined;
+        if (oldest !== undefined) void cutOff(oldest);
         setTimeout(() => cutOff(generation.sql), lastAnswersMs).unref();
       },
     };
@@ -54,6 +63,7 @@ export function openPool(url: string, options: postgres.Options<Record<string, p
   }
 
   async function cutOff(sql: Sql): Promise<void> {
+    if (lost[0] === sql) lost.shift();
     await sql.end({ timeout: 0 });
     alive.delete(sql);
   }

@@ -169,6 +169,18 @@ describe('rows', () => {
     expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
   });
 
+  it('are asked of another pool of postgres.js after each loss of a connection', async () => {
+    const sql = open(database.url);
+    for (let n = 0; n < 3; n++) {
+      const before = sql.options;
+      const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+      expect(sql.options).toBe(before);
+      await database.sql`select pg_terminate_backend(${row?.pid ?? 0})`;
+      await expect.poll(() => sql.options === before, { timeout: 5_000 }).toBe(false);
+    }
+    expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
+  });
+
   it('come, or a refusal does, however many connections are cut off', async () => {
     const sql = open(database.url, 10);
     const killer = open(database.url);
