@@ -26,13 +26,9 @@ export async function badgesFor(
 }
 
 /** Whether people hold badges, as `BadgeGround.had` has it. */
-async function hadOf(
-  tx: Sql,
-  communityId: string,
-  pairs: readonly { userId: string; badgeId: string }[],
-): Promise<Map<string, boolean>> {
+async function hadOf(tx: Sql, communityId: string, pairs: readonly Pair[]): Promise<Map<string, boolean>> {
   if (pairs.length === 0) return new Map();
-  const rows = await tx<{ badgeId: string; userId: string; holds: boolean }[]>`
+  const rows = await tx<(Pair & { holds: boolean })[]>`
     -- hadOf
     select a.badge_id as "badgeId", a.user_id as "userId", bool_or(a.revoked_at is null) as holds
     from gamification.badge_award a
@@ -40,7 +36,7 @@ async function hadOf(
       as p(badge_id, user_id) on a.badge_id = p.badge_id and a.user_id = p.user_id
     where a.community_id = ${communityId}
     group by 1, 2`;
-  return new Map(rows.map(({ badgeId, userId, holds }) => [`${badgeId} ${userId}`, holds]));
+  return new Map(rows.map(({ holds, ...pair }) => [keyOf(pair), holds]));
 }
 
 /**
@@ -55,28 +51,34 @@ export async function hadBefore(
   decided: readonly Decided[],
   lookedUp: Set<string>,
 ): Promise<Map<string, boolean> | undefined> {
-  const pairs = decided
-    .flatMap(({ posting: { userId, award }, awards }) =>
-      awards.filter(({ badgeId }) => badgeId !== award?.badgeId).map(({ badgeId }) => ({ userId, badgeId })),
-    )
-    .filter(({ userId, badgeId }) => !lookedUp.has(`${badgeId} ${userId}`));
-  const lookUp = (all: readonly { userId: string; badgeId: string }[]) => {
-    for (const { userId, badgeId } of all) lookedUp.add(`${badgeId} ${userId}`);
+  const unknown = (all: readonly Pair[]) => all.filter((one) => !lookedUp.has(keyOf(one)));
+  const lookUp = (all: readonly Pair[]) => {
+    for (const one of all) lookedUp.add(keyOf(one));
     return hadOf(tx, communityId, all);
   };
-  const known = await lookUp(pairs);
+  const awarded = unknown(
+    decided.flatMap(({ posting: { userId, award }, awards }) =>
+      awards.filter(({ badgeId }) => badgeId !== award?.badgeId).map(({ badgeId }) => ({ userId, badgeId })),
+    ),
+  );
+  const known = await lookUp(awarded);
   if (known.size === 0) return undefined;
   // These go to others now, of whom it is asked at once.
-  const badgeIds = [
-    ...new Set(
-      pairs.filter((one) => known.has(`${one.badgeId} ${one.userId}`)).map(({ badgeId }) => badgeId),
-    ),
-  ];
-  const userIds = [...new Set(decided.map(({ posting }) => posting.userId))];
-  const others = userIds
-    .flatMap((userId) => badgeIds.map((badgeId) => ({ userId, badgeId })))
-    .filter(({ userId, badgeId }) => !lookedUp.has(`${badgeId} ${userId}`));
-  return new Map([...had, ...known, ...(await lookUp(others))]);
+  const badgeIds = new Set(awarded.filter((one) => known.has(keyOf(one))).map(({ badgeId }) => badgeId));
+  const userIds = new Set(decided.map(({ posting }) => posting.userId));
+  const others = [...userIds].flatMap((userId) => [...badgeIds].map((badgeId) => ({ userId, badgeId })));
+  return new Map([...had, ...known, ...(await lookUp(unknown(others)))]);
+}
+
+/** A person and a badge. */
+interface Pair {
+  userId: string;
+  badgeId: string;
+}
+
+/** As `BadgeGround.had` has it. */
+function keyOf({ userId, badgeId }: Pair): string {
+  return `${badgeId} ${userId}`;
 }
 
 /**
